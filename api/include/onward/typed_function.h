@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From a plain C++ signature to a Function.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "onward/function.h"
+#include "onward/value.h"
+
+namespace onward {
+
+// Marks a function as one that blocks: it runs on the pool. Its parameters must own what they hold (no
+// string_view, no span).
+template <class F>
+struct Blocking {
+  F function;
+};
+template <class F>
+[[nodiscard]] Blocking<std::decay_t<F>> blocking(F&& function) {
+  return {std::forward<F>(function)};
+}
+
+namespace detail {
+
+template <class R, class... Args>
+const Signature& signature_of() {
+  static const Signature signature([] {
+    std::string text = "(";
+    std::size_t index = 0;
+    ((text += index++ == 0 ? "" : ", ", describe_value<std::remove_cvref_t<Args>>(text)), ...);
+    text += ") -> ";
+    using T = typename CompletedValue<R>::Type;
+    if constexpr (std::is_void_v<T>) {
+      text += "void";
+    } else {
+      describe_value<T>(text);
+    }
+    return text;
+  }());
+  return signature;
+}
+
+
+template <class F>
+struct Callable : Callable<decltype(&F::operator())> {};
+template <class R, class... Args>
+struct Callable<R (*)(Args...)> {
+  using Result = R;
+  using Arguments = std::tuple<std::remove_cvref_t<Args>...>;
+  static const Signature& signature() { return signature_of<R, Args...>(); }
+};
+template <class R, class... Args>
+struct Callable<R (*)(Args...) noexcept> : Callable<R (*)(Args...)> {};
+template <class C, class R, class... Args>
+struct Callable<R (C::*)(Args...)> : Callable<R (*)(Args...)> {};
+template <class C, class R, class... Args>
+struct Callable<R (C::*)(Args...) const> : Callable<R (*)(Args...)> {};
+template <class C, class R, class... Args>
+struct Callable<R (C::*)(Args...) noexcept> : Callable<R (*)(Args...)> {};
+template <class C, class R, class... Args>
+struct Callable<R (C::*)(Args...) const noexcept> : Callable<R (*)(Args...)> {};
+
+template <class... Args>
+void decode_arguments(Decoder& decoder, std::tuple<Args...>& arguments) {
+  const std::size_t count = decoder.begin_sequence();
+  if (!decoder.ok()) return;
+  if (count != sizeof...(Args)) {
+    decoder.fail(Status(StatusCode::kInvalidArgument,
+                        "it takes " + std::to_string(sizeof...(Args)) + " arguments and got " + std::to_string(count)));
+    return;
+  }
+  std::apply([&](Args&... argument) { (decode_value(decoder, argument), ...); }, arguments);
+  decoder.end_sequence();
+}
+
+// Writes what a Future, or a function, came to.
+template <class T>
+void send_outcome(ReplySink& sink, std::uint64_t call_id, const Codec& codec, const Function& function,
+                  const Result<T>& outcome) {
+  if (!outcome) {
+    sink.send_error(call_id, function, outcome.error());
+    return;
+  }
+  sink.send_result(call_id, codec, function, [&](Encoder& encoder) {
+    if constexpr (std::is_same_v<T, std::monostate>) {
+      encoder.null();
+    } else {
+      encode_value(encoder, *outcome);
+    }
+  });
+}
+
+template <class T>
+class TypedParkedReply final : public ParkedReply {
+ public:
+  TypedParkedReply(FutureState<T>& state, IncomingCall& call, const Function& function)
+      : ParkedReply(state), sink_(call.sink), codec_(call.codec), function_(function), call_id_(call.message.header.call_id) {
+    sink_.retain();
+    next_parked = call.parked;
+    previous_parked = &call.parked;
+    if (next_parked != nullptr) next_parked->previous_parked = &next_parked;
+    call.parked = this;
+  }
+  void run(FutureStateBase& state, bool) noexcept override {
+    send_outcome(sink_, call_id_, codec_, function_, static_cast<FutureState<T>&>(state).result());
+    finish();
+  }
+  void drop(const Status&) noexcept override { finish(); }
+
+ private:
+  void finish() noexcept {
+    ReplySink& sink = sink_;
+    pool_delete(this);
+    sink.release();
+  }
+  ReplySink& sink_;
+  const Codec& codec_;
+  const Function& function_;
+  std::uint64_t call_id_;
+};
+
+template <class F, bool kOnPool>
+class TypedFunction final : public Function {
+  using R = typename Callable<F>::Result;
+  using Arguments = typename Callable<F>::Arguments;
+  using T = typename CompletedValue<R>::Type;
+
+ public:
+  TypedFunction(const FunctionName& name, F function, std::string documentation)
+      : Function(name, Callable<F>::signature(),
+                 kOnPool ? RunMode::kBlocking : (FutureTraits<R>::is_future ? RunMode::kAsync : RunMode::kDirect),
+                 std::move(documentation)),
+        function_(std::move(function)) {}
+
+  void invoke(IncomingCall& call) const noexcept override {
+    const std::uint64_t call_id = call.message.header.call_id;
+    try {
+      Arguments arguments{};
+      const Status decoded =
+          call.codec.decode(call.message, [&](Decoder& decoder) { decode_arguments(decoder, arguments); });
+      if (!decoded.ok()) {
+        call.sink.send_error(call_id, *this, decoded.with_message(name().name + signature().text + ": " + decoded.message()));
+        return;
+      }
+      answer(call, arguments);
+    } catch (...) {
+      call.sink.send_error(call_id, *this, status_from_current_exception());
+    }
+  }
+
+ private:
+  void answer(IncomingCall& call, Arguments& arguments) const {
+    const std::uint64_t call_id = call.message.header.call_id;
+    if constexpr (kOnPool) {
+      park(call, call.pool.submit([this, moved = std::move(arguments)]() mutable -> R { return std::apply(function_, std::move(moved)); },
+                                  call.deadline));
+    } else if constexpr (FutureTraits<R>::is_future) {
+      park(call, std::apply(function_, std::move(arguments)));
+    } else if constexpr (std::is_void_v<R>) {
+      std::apply(function_, std::move(arguments));
+      send_outcome<std::monostate>(call.sink, call_id, call.codec, *this, {});
+    } else if constexpr (std::is_same_v<R, Status>) {
+      const Status status = std::apply(function_, std::move(arguments));
+      send_outcome<std::monostate>(call.sink, call_id, call.codec, *this,
+                                   status.ok() ? Result<std::monostate>() : Result<std::monostate>(std::unexpect, status));
+    } else if constexpr (FutureTraits<R>::is_result && !std::is_void_v<T>) {
+      send_outcome<T>(call.sink, call_id, call.codec, *this, std::apply(function_, std::move(arguments)));
+    } else {
+      const R value = std::apply(function_, std::move(arguments));
+      call.sink.send_result(call_id, call.codec, *this, [&](Encoder& encoder) { encode_value(encoder, value); });
+    }
+  }
+
+  // The local Future is the last handle here: once it is gone, only the user's copies can complete it.
+  template <class U>
+  void park(IncomingCall& call, Future<U> future) const {
+    if constexpr (!std::is_same_v<U, T>) {
+      park(call, flatten(std::move(future)));
+    } else {
+      FutureState<T>* state = FutureAccess::state(future);
+      state->set_observed();
+      if (state->done()) {
+        send_outcome(call.sink, call.message.header.call_id, call.codec, *this, state->result());
+        return;
+      }
+      state->require_loop();
+      state->add_callback(*pool_new<TypedParkedReply<T>>(*state, call, *this));
+    }
+  }
+  template <class U>
+  static Future<T> flatten(Future<U> future) {
+    Future<T> flat;
+    complete_with(flat, [&] { return std::move(future); });
+    return flat;
+  }
+
+  mutable F function_;  // a lambda may be mutable; on the pool it is called from many threads
+};
+
+template <class F>
+const void* address_of(const F& function) {
+  if constexpr (std::is_pointer_v<F>) return reinterpret_cast<const void*>(function);
+  return nullptr;
+}
+template <class F>
+const void* address_of(const Blocking<F>& function) {
+  return address_of(function.function);
+}
+
+template <class F>
+std::unique_ptr<Function> make_function(std::string_view name, F function, std::string documentation) {
+  return std::make_unique<TypedFunction<F, false>>(FunctionName::intern(name), std::move(function), std::move(documentation));
+}
+template <class F>
+std::unique_ptr<Function> make_function(std::string_view name, Blocking<F> function, std::string documentation) {
+  return std::make_unique<TypedFunction<F, true>>(FunctionName::intern(name), std::move(function.function),
+                                                  std::move(documentation));
+}
+
+}  // namespace detail
+
+template <class F>
+Status FunctionTable::add(std::string_view name, F function, std::string documentation) {
+  const void* address = detail::address_of(function);
+  return insert(detail::make_function(name, std::move(function), std::move(documentation)), address);
+}
+
+}  // namespace onward

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <csignal>
+#include <cstdio>
+#include <vector>
+
+#include <poll.h>
+#include <unistd.h>
+
+#include "allocation_counter.h"
+#include "measure.h"
+#include "onward_bench.h"
+
+namespace onward::bench {
+namespace {
+
+// By then every pool has what it needs; allocations are counted from there on.
+constexpr std::uint64_t kSteadyAfter = 100'000;
+
+struct Server {
+  std::uint64_t requests = 0;
+  std::uint64_t steady_allocations = 0;
+  PeerHandle next;
+  std::vector<std::pair<Future<Buffer>, Buffer>> parked;
+
+  void count() {
+    if (++requests == kSteadyAfter) steady_allocations = allocations();
+  }
+};
+
+volatile std::sig_atomic_t terminated = 0;
+
+void wait_for_end_of_input() {
+  char bytes[64];
+  while (terminated == 0) {
+    pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+    if (::poll(&input, 1, 1000) > 0 && ::read(STDIN_FILENO, bytes, sizeof bytes) <= 0) return;
+  }
+}
+
+void register_functions(FunctionTable& functions, Server& server) {
+  const auto check = [](const Status& status) {
+    if (!status.ok()) throw RpcError(status);
+  };
+  check(functions.add("bench.echo", [&](Buffer value) {
+    server.count();
+    return value;
+  }));
+  check(functions.add("bench.measure", [&](const Buffer& value) {
+    server.count();
+    return Buffer::copy_of(std::to_string(value.size()));
+  }));
+  check(functions.add("bench.relay", [&](const Buffer& value) {
+    server.count();
+    Future<Buffer> answer;
+    rpc_async(server.next, kEcho, value).add_callback([answer](const Buffer& echoed) { answer.mark_complete(echoed); });
+    return answer;
+  }));
+  check(functions.add("bench.park", [&](const Buffer& value) {
+    server.count();
+    server.parked.emplace_back(Future<Buffer>(), value);
+    return server.parked.back().first;
+  }));
+  check(functions.add("bench.release", [&](Buffer value) {
+    for (const auto& [future, parked] : server.parked) future.mark_complete(parked);
+    server.parked.clear();
+    return value;
+  }));
+}
+
+}  // namespace
+
+int run_server(const Settings& settings, bool middle) {
+  Server server;
+  server.parked.reserve(100'000);
+  NodeOptions options = node_options(settings, middle ? "middle" : "server");
+  options.listen = {"tcp://127.0.0.1:0"};
+  Node node(std::move(options));
+  register_functions(node.functions(), server);
+  if (const Status started = node.start(); !started.ok()) throw RpcError(started);
+  if (middle) server.next = node.peer(settings.connect);
+  std::signal(SIGTERM, [](int) { terminated = 1; });
+  print_line("listening " + node.listening().front().to_string());
+  wait_for_end_of_input();
+  const double cpu_us = process_cpu_us();
+  const std::uint64_t allocated = allocations();
+  const std::uint64_t resident = resident_bytes();
+  node.stop(std::chrono::seconds(1));
+  JsonLine line;
+  line.number("requests", server.requests).number("cpu_us", cpu_us).number("rss_bytes", resident);
+  if (server.requests > kSteadyAfter) {
+    line.number("per_call", static_cast<double>(allocated - server.steady_allocations) /
+                                static_cast<double>(server.requests - kSteadyAfter));
+  }
+  print_line(line.text());
+  return 0;
+}
+
+}  // namespace onward::bench

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Calls that go out: where to, with which options, and the object that stands for one until its answer is
+// there. Users want rpc.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "onward/codec.h"
+#include "onward/function.h"
+#include "onward/future.h"
+#include "onward/timing_wheel.h"
+
+namespace onward {
+
+class Link;
+class Peer;
+
+inline constexpr Duration kNoTimeout = Duration::max();
+
+struct CallOptions {
+  // How long the caller waits, from now. Unset: the node's default. kNoTimeout: for ever. Zero or less:
+  // the call has expired already, fails at once and is not sent.
+  std::optional<Duration> timeout = std::nullopt;
+  // Which codec carries arguments and result; empty: the node's default. Must outlive the call's start.
+  std::string_view codec = {};
+  // True: fail with UNAVAILABLE when the peer cannot be reached now. False: wait for it until the timeout.
+  bool fail_fast = false;
+};
+
+// A peer that has been looked up, for callers who count nanoseconds. Valid while its node lives.
+class PeerHandle {
+ public:
+  PeerHandle() = default;
+
+ private:
+  friend class Node;
+  explicit PeerHandle(Peer* peer) : peer_(peer) {}
+  Peer* peer_ = nullptr;
+};
+
+// Where a call goes: a peer by its name, a URL, or a PeerHandle, each with options:
+//   rpc_async("b", my_add_2, 1, 2);
+//   rpc_async(to("b", {.timeout = 2s}), my_add_2, 1, 2);
+class Destination {
+ public:
+  Destination(const char* name) : name_(name) {}                // NOLINT(google-explicit-constructor)
+  Destination(const std::string& name) : name_(name) {}         // NOLINT(google-explicit-constructor)
+  Destination(std::string_view name) : name_(name) {}           // NOLINT(google-explicit-constructor)
+  Destination(PeerHandle peer) : peer_(peer) {}                 // NOLINT(google-explicit-constructor)
+  Destination(const Destination& base, const CallOptions& options) : Destination(base) { options_ = options; }
+
+  [[nodiscard]] std::string_view name() const noexcept { return name_; }
+  [[nodiscard]] PeerHandle peer() const noexcept { return peer_; }
+  [[nodiscard]] const CallOptions& options() const noexcept { return options_; }
+
+ private:
+  std::string_view name_;
+  PeerHandle peer_;
+  CallOptions options_;
+};
+[[nodiscard]] inline Destination to(const Destination& base, const CallOptions& options) { return {base, options}; }
+
+// A call under way. Pooled; belongs to the kernel from start_call() on, which calls exactly one of
+// on_response() and on_failure(), on the loop's thread, and then destroy().
+class OutgoingCall : public WheelTimer {
+ public:
+  virtual void on_response(const Codec& codec, InboundMessage& message) noexcept = 0;
+  virtual void on_failure(const Status& error) noexcept = 0;
+  virtual void destroy() noexcept = 0;
+  // The call's deadline has come.
+  void on_timer() final;
+
+  [[nodiscard]] const FunctionName& name() const noexcept { return name_; }
+  [[nodiscard]] const Signature& signature() const noexcept { return signature_; }
+
+ protected:
+  OutgoingCall(const FunctionName& name, const Signature& signature) : name_(name), signature_(signature) {}
+  ~OutgoingCall() = default;
+
+ private:
+  friend class Caller;
+  friend class Peer;
+  friend class Link;
+  const FunctionName& name_;
+  const Signature& signature_;
+  Peer* peer_ = nullptr;
+  Link* link_ = nullptr;              // once sent
+  OutgoingCall* next_call_ = nullptr;  // among the link's, or the peer's waiting
+  OutgoingCall** previous_call_ = nullptr;
+  std::uint64_t call_id_ = 0;          // once sent
+  std::uint32_t timeout_ms_ = MessageHeader::kNoTimeout;
+  bool fail_fast_ = false;
+};
+
+}  // namespace onward

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The heart of a node: one thread that runs everything that does not block. A turn is
+//   poll for I/O, at most until the next timer  ->  I/O callbacks  ->  tasks posted by other threads
+//   ->  timers that are due  ->  ready tasks (bounded)  ->  flush what was written  ->  free the dead.
+// libevent does the polling; its header is seen by event_loop.cpp alone. The outer loop is ours:
+// libevent 2.1 has no hook before its poll.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "onward/clock.h"
+#include "onward/status.h"
+#include "onward/timing_wheel.h"
+
+struct event;
+struct event_base;
+
+namespace onward {
+
+class EventLoop;
+class Node;
+
+// Whose code runs: named in the report of a callback that holds the loop too long. Whoever makes one
+// keeps it alive for as long as the loop lives.
+struct Activity {
+  std::string name;
+};
+
+// A thing to do once, on the loop's thread, from the ready queue. Intrusive: queueing allocates
+// nothing. Exactly one of run() and drop() is called, and may destroy the task.
+class Task {
+ public:
+  virtual void run() noexcept = 0;
+  // The loop is gone; `run` will never be called. Any thread.
+  virtual void drop() noexcept = 0;
+
+ protected:
+  ~Task() = default;
+
+ private:
+  friend class EventLoop;
+  friend class LoopHandle;
+  friend struct TaskList;
+  Task* next_task_ = nullptr;
+};
+
+// A loop as seen from elsewhere: may be kept longer than the loop and used from any thread. Counted;
+// made by the EventLoop. After the loop's end, tasks are dropped.
+class LoopHandle {
+ public:
+  // From the loop's thread: to the end of its ready queue. From others: into its inbox, waking it.
+  // A task whose loop has ended is dropped before this returns.
+  void schedule(Task& task) noexcept;
+  [[nodiscard]] bool in_loop_thread() const noexcept;
+  // After end_waits(), or the loop's end.
+  [[nodiscard]] bool waits_ended() const noexcept;
+
+  // Calls `wake(who)` when the loop ends, from its thread, unless cancelled before; false, and no call,
+  // if it has ended. cancel_on_close() waits for a call that is under way.
+  bool on_close(void* who, void (*wake)(void*));
+  void cancel_on_close(const void* who) noexcept;
+  // Wakes all that on_close() knows now, and refuses later ones: nobody waits from here on.
+  void end_waits() noexcept;
+
+  // The node that the loop belongs to; null where there is none.
+  [[nodiscard]] Node* owner() const noexcept { return owner_.load(std::memory_order_acquire); }
+  void set_owner(Node* node) noexcept { owner_.store(node, std::memory_order_release); }
+
+  static void retain(LoopHandle* handle) noexcept;
+  static void release(LoopHandle* handle) noexcept;
+
+  // The handle of the loop that this thread runs, or, on a pool thread, of its node's loop, or the
+  // process's default; null when there is none. Not retained.
+  [[nodiscard]] static LoopHandle* current() noexcept;
+  static void set_thread_default(LoopHandle* handle) noexcept;   // for pool threads; not retained
+  static void set_process_default(LoopHandle* handle) noexcept;  // retained until replaced
+
+ private:
+  friend class EventLoop;
+  struct State;
+  explicit LoopHandle(EventLoop* loop);
+  ~LoopHandle();
+  std::unique_ptr<State> state_;
+  std::atomic<Node*> owner_{nullptr};
+  std::atomic<std::uint32_t> references_{1};
+};
+
+// Something that collects output during a turn and writes it at its end.
+class Flushable {
+ public:
+  virtual void flush() = 0;
+
+ protected:
+  ~Flushable();  // leaves the loop's list, if it stands in one
+
+ private:
+  friend class EventLoop;
+  EventLoop* flush_loop_ = nullptr;
+  std::size_t flush_index_ = 0;
+};
+
+struct EventLoopOptions {
+  // How long to keep polling without sleeping after something has happened. Saves the wake-up, tens of
+  // microseconds on a virtual machine, for a core's worth of CPU. 0: sleep at once; an idle loop then
+  // uses no CPU at all.
+  Duration busy_poll = Duration::zero();
+  // A callback that takes longer is reported, once per occurrence. 0: do not measure.
+  Duration slow_callback = std::chrono::milliseconds(100);
+  // Where reports go; default: the log, at level warning. On the loop's thread.
+  std::function<void(const std::string& activity, Duration held)> on_slow_callback;
+};
+
+class EventLoop {
+ public:
+  // Throws RpcError(RESOURCE_EXHAUSTED) if the system has no descriptors left. `clock` must outlive it.
+  explicit EventLoop(EventLoopOptions options = {}, Clock& clock = Clock::steady());
+  // On the thread that ran it, or when none runs it. Drops what is queued.
+  ~EventLoop();
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
+
+  // Turns until stop(). The calling thread becomes the loop's thread.
+  void run();
+  // One turn. With `may_sleep` it waits for something to happen, without it only looks. Returns whether
+  // anything was done. For tests and for programs that own their loop.
+  bool run_once(bool may_sleep = true);
+  // Ends run() after the turn. Any thread.
+  void stop();
+
+  // Runs `function` on the loop's thread, in a later step, in the order posted. Any thread; wakes the
+  // loop. Dropped if the loop ends first. It must not throw.
+  void post(std::move_only_function<void()> function);
+  // The same, allocating nothing; see LoopHandle::schedule.
+  void schedule(Task& task) noexcept { handle_->schedule(task); }
+  [[nodiscard]] LoopHandle& handle() noexcept { return *handle_; }
+
+  // Time as of this turn's start: frozen during the turn.
+  [[nodiscard]] TimePoint now() const noexcept { return now_; }
+  [[nodiscard]] Clock& clock() const noexcept { return clock_; }
+
+  // Timers in milliseconds, rounded up: one never fires early. Loop thread only; O(1).
+  void arm(WheelTimer& timer, TimePoint deadline);
+  void disarm(WheelTimer& timer) noexcept { wheel_.cancel(timer); }
+
+  // Calls flush() once at the end of this turn, however often it is asked. Loop thread only.
+  void flush_later(Flushable& flushable);
+
+  // Destroys `object` at the end of the turn. Loop thread only.
+  template <class T>
+  void dispose(std::unique_ptr<T> object) {
+    if (object) dispose_erased({object.release(), [](void* p) { delete static_cast<T*>(p); }});
+  }
+
+  [[nodiscard]] bool in_loop_thread() const noexcept { return handle_->in_loop_thread(); }
+  // The loop that this thread runs; null on any other thread.
+  [[nodiscard]] static EventLoop* current() noexcept;
+  // Throws RpcError(FAILED_PRECONDITION), with what to do instead, when called on a loop's thread.
+  static void check_may_block(const char* what);
+
+  // The code that runs now is `activity`'s; see Activity. Null between callbacks.
+  static void set_current_activity(const Activity* activity) noexcept;
+  [[nodiscard]] static const Activity* current_activity() noexcept;
+  // Ends the measurement of one callback and begins the next. Called by whoever runs user code.
+  void callback_done(const Activity* activity) noexcept;
+
+ private:
+  friend class LoopHandle;
+  friend class Flushable;
+  friend class IoWatcher;
+  struct Grave {
+    void* object;
+    void (*destroy)(void*);
+  };
+  void dispose_erased(Grave grave);
+  void close_descriptors() noexcept;
+  void push_ready(Task& task) noexcept;
+  void begin_turn() noexcept;
+  void poll(bool may_sleep);
+  void arm_poll_timer();
+  bool run_ready();
+  bool take_inbox();
+  void flush_all();
+  void bury();
+  void report_slow(const Activity* activity, std::uint64_t cycles);
+
+  Clock& clock_;
+  EventLoopOptions options_;
+  LoopHandle* handle_;
+  event_base* base_ = nullptr;
+  event* wake_event_ = nullptr;
+  event* timer_event_ = nullptr;
+  int wake_fd_ = -1;
+  int timer_fd_ = -1;
+  TimePoint now_;
+  TimePoint busy_until_;
+  TimePoint poll_timer_at_ = TimePoint::min();  // in the past: not armed
+  TimingWheel wheel_;
+  Task* ready_head_ = nullptr;
+  Task* ready_tail_ = nullptr;
+  std::vector<Flushable*> dirty_;
+  std::vector<Grave> graves_;
+  std::chrono::steady_clock::time_point started_;
+  std::uint64_t started_cycles_;
+  std::uint64_t callback_cycles_ = 0;
+  bool turn_begun_ = false;
+  bool stopping_ = false;
+  bool happened_ = false;
+};
+
+// Readiness of one file descriptor (level-triggered). Does not own the descriptor; destroy the watcher
+// before closing it. Loop thread only.
+class IoWatcher {
+ public:
+  using Callback = void (*)(void* context);
+  // The callbacks run on the loop's thread and may destroy what owns the watcher only through dispose().
+  IoWatcher(EventLoop& loop, int fd, void* context, Callback on_readable, Callback on_writable);
+  ~IoWatcher();
+  IoWatcher(const IoWatcher&) = delete;
+  IoWatcher& operator=(const IoWatcher&) = delete;
+
+  void watch_readable(bool on);
+  void watch_writable(bool on);
+
+ private:
+  EventLoop& loop_;
+  void* context_;
+  Callback on_readable_;
+  Callback on_writable_;
+  event* read_event_ = nullptr;
+  event* write_event_ = nullptr;
+  bool reading_ = false;
+  bool writing_ = false;
+};
+
+// A timer with a function, for what is not on a hot path. Loop thread only; cancelled when destroyed.
+class Timer {
+ public:
+  Timer(EventLoop& loop, std::move_only_function<void()> on_expired);
+  ~Timer();
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+
+  // (Re)starts it; it fires once. Moving an armed timer is cheap.
+  void arm(Duration delay);
+  void cancel() noexcept;
+  [[nodiscard]] bool armed() const noexcept;
+
+ private:
+  struct Entry final : WheelTimer {
+    Entry(EventLoop& owner, std::move_only_function<void()> function) : loop(owner), on_expired(std::move(function)) {}
+    void on_timer() override { on_expired(); }
+    EventLoop& loop;
+    std::move_only_function<void()> on_expired;
+  };
+  Entry entry_;
+};
+
+}  // namespace onward

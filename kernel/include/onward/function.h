@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Functions that can be called from elsewhere: a name, a signature taken from the plain C++ type, and how
+// they run.
+//   R f(Args...)           runs on the kernel thread and must not block; its result is sent at once
+//   Future<R> f(Args...)   is async: the response is sent when the Future completes
+//   blocking(f)            runs on the pool
+// R may be void, a value, Result<value> or Status. What a function throws reaches the caller.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "onward/codec.h"
+#include "onward/future.h"
+#include "onward/pool.h"
+
+namespace onward {
+
+// The 64-bit id by which a function is called on the wire: FNV-1a of its name.
+[[nodiscard]] constexpr std::uint64_t function_id(std::string_view name) noexcept {
+  std::uint64_t hash = 0xCBF2'9CE4'8422'2325ULL;
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x0000'0100'0000'01B3ULL;
+  return hash;
+}
+
+// A function's name as callers and callees share it. Interned: one object a name, for ever.
+struct FunctionName : Activity {
+  std::uint64_t id = 0;
+
+  static constexpr std::size_t kMaxBytes = 255;
+  // Throws RpcError(INVALID_ARGUMENT) for an empty or overlong name. Any thread.
+  [[nodiscard]] static const FunctionName& intern(std::string_view name);
+};
+
+// "(int32, string) -> list<float64>", and its 32-bit hash, never 0, which requests carry.
+struct Signature {
+  std::string text;
+  std::uint32_t hash = 0;
+
+  explicit Signature(std::string signature_text);
+};
+
+enum class RunMode : std::uint8_t { kDirect, kAsync, kBlocking };
+[[nodiscard]] std::string_view to_string(RunMode mode) noexcept;
+
+class Function;
+
+// Where responses go: one connection, seen from a function. Loop thread only. Counted.
+class ReplySink {
+ public:
+  virtual void send_result(std::uint64_t call_id, const Codec& codec, const Function& function,
+                           FunctionRef<void(Encoder&)> write) = 0;
+  virtual void send_error(std::uint64_t call_id, const Function& function, const Status& error) = 0;
+  virtual void retain() noexcept = 0;
+  virtual void release() noexcept = 0;
+
+ protected:
+  ~ReplySink() = default;
+};
+
+namespace detail {
+
+// A response that waits for its Future. Stands in its node's list, so that shutdown finds it.
+class ParkedReply : public FutureCallback {
+ public:
+  // Fails the Future that it waits for; the response follows.
+  void abandon(const Status& reason) { state_->abandon(reason); }
+  ParkedReply* next_parked = nullptr;
+  ParkedReply** previous_parked = nullptr;
+
+ protected:
+  ParkedReply(FutureStateBase& state) : state_(&state) {}
+  ~ParkedReply() {
+    *previous_parked = next_parked;
+    if (next_parked != nullptr) next_parked->previous_parked = previous_parked;
+  }
+
+ private:
+  FutureStateBase* state_;
+};
+
+}  // namespace detail
+
+// One request as its function sees it.
+struct IncomingCall {
+  ReplySink& sink;
+  const Codec& codec;
+  InboundMessage& message;
+  Pool& pool;
+  detail::ParkedReply*& parked;  // the node's list
+  TimePoint deadline;            // max() for none
+};
+
+class Function {
+ public:
+  Function(const FunctionName& name, const Signature& signature, RunMode mode, std::string documentation)
+      : name_(name), signature_(signature), mode_(mode), documentation_(std::move(documentation)) {}
+  virtual ~Function() = default;
+  Function(const Function&) = delete;
+  Function& operator=(const Function&) = delete;
+
+  [[nodiscard]] const FunctionName& name() const noexcept { return name_; }
+  [[nodiscard]] const Signature& signature() const noexcept { return signature_; }
+  [[nodiscard]] RunMode mode() const noexcept { return mode_; }
+  [[nodiscard]] const std::string& documentation() const noexcept { return documentation_; }
+
+  // Decodes, runs, answers (now or later). On the kernel thread; never throws.
+  virtual void invoke(IncomingCall& call) const noexcept = 0;
+
+ private:
+  const FunctionName& name_;
+  const Signature& signature_;
+  RunMode mode_;
+  std::string documentation_;
+};
+
+// A node's functions. Filled before the node starts, constant afterwards: then any thread may read it.
+class FunctionTable {
+ public:
+  // Registers `function`: a function pointer, a lambda or functor with one call operator, or blocking(…)
+  // of these. ALREADY_EXISTS if the name, or another name with the same id, is there. Defined, as all that
+  // knows C++ types, in onward/typed_function.h; onward/rpc.h has it.
+  template <class F>
+  Status add(std::string_view name, F function, std::string documentation = {});
+  // `address` is that of a plain function, by which callers in this process may name it; or null.
+  Status insert(std::unique_ptr<Function> function, const void* address);
+
+  [[nodiscard]] const Function* find(std::uint64_t id) const noexcept;
+  // By the address of a registered plain function; null if it is not registered here.
+  [[nodiscard]] const Function* find_address(const void* address) const noexcept;
+  // The registered name nearest to `name`, for messages; empty where none is near.
+  [[nodiscard]] std::string nearest(std::string_view name) const;
+  [[nodiscard]] const std::unordered_map<std::uint64_t, std::unique_ptr<Function>>& all() const noexcept { return by_id_; }
+
+ private:
+  std::unordered_map<std::uint64_t, std::unique_ptr<Function>> by_id_;
+  std::unordered_map<const void*, const Function*> by_address_;
+};
+
+}  // namespace onward

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One line an event, through spdlog, to standard error: time, level, component, message.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string_view>
+
+#include "onward/status.h"
+
+namespace onward {
+
+enum class LogLevel : std::uint8_t { kTrace, kDebug, kInfo, kWarning, kError, kOff };
+
+// Any thread; never throws; a disk or pipe that is full loses the line, not the node. `component` is a
+// node's name or a part of the kernel.
+void log(LogLevel level, std::string_view component, std::string_view message) noexcept;
+// Lines below `level` are dropped; at start, kInfo.
+void set_log_level(LogLevel level) noexcept;
+[[nodiscard]] bool log_enabled(LogLevel level) noexcept;
+// "trace", "debug", "info", "warning", "error", "off"; INVALID_ARGUMENT lists them otherwise.
+[[nodiscard]] Result<LogLevel> parse_log_level(std::string_view text);
+
+// Sends lines to `sink` instead of standard error, for programs with a log of their own and for tests;
+// an empty function restores standard error. The sink may be called from any thread, one at a time.
+using LogSink = std::function<void(LogLevel, std::string_view component, std::string_view message)>;
+void set_log_sink(LogSink sink);
+
+}  // namespace onward

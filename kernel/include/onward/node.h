@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A node: one kernel with a name. It owns its loop and the thread that runs it, the pool, transports,
+// codecs, modules and peers; starts them in this order and stops them in reverse.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "onward/call.h"
+#include "onward/codec.h"
+#include "onward/event_loop.h"
+#include "onward/function.h"
+#include "onward/module.h"
+#include "onward/pool.h"
+#include "onward/transport.h"
+
+namespace onward {
+
+using TransportFactory = std::function<std::unique_ptr<Transport>(EventLoop&, const MessageLimits&)>;
+
+struct NodeOptions {
+  std::string name;
+  std::vector<std::string> listen = {};                             // URLs
+  std::map<std::string, std::vector<std::string>> peers = {};       // name -> URLs, best first
+  std::vector<TransportFactory> transports = {};
+  std::vector<std::shared_ptr<const Codec>> codecs = {};
+  std::string codec = "flex";                                       // for calls that name none
+  struct ModuleUse {
+    const ModuleDescriptor* descriptor = nullptr;
+    std::map<std::string, Setting> arguments = {};
+  };
+  std::vector<ModuleUse> modules = {};
+  PoolOptions pool = {};
+  EventLoopOptions loop = {};
+  MessageLimits limits = {};
+  Duration timeout = std::chrono::seconds(30);                      // of calls that set none
+  std::size_t max_in_flight = std::size_t{1} << 20;                 // requests parked, a connection
+  std::size_t max_waiting_calls = std::size_t{1} << 16;             // calls that wait for a peer's connection
+  Duration connect_backoff = std::chrono::milliseconds(50);         // doubles up to max, with jitter
+  Duration connect_backoff_max = std::chrono::seconds(5);
+};
+
+class NodeCore;
+
+class Node {
+ public:
+  // Throws RpcError: RESOURCE_EXHAUSTED, or INVALID_ARGUMENT for options that contradict themselves.
+  explicit Node(NodeOptions options);
+  // stop(0).
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  // Functions registered here, rather than by a module, are registered before start().
+  [[nodiscard]] FunctionTable& functions() noexcept;
+  [[nodiscard]] const FunctionTable& functions() const noexcept;
+
+  // Starts the kernel thread, the modules and the listeners; returns when the node answers. On an error
+  // everything that had started has stopped. Once.
+  Status start();
+
+  // Ends it: listeners close, peers are told, new calls are refused with UNAVAILABLE; calls in flight finish, or
+  // at `drain` fail with UNAVAILABLE; connections flush and close; modules stop; the pool joins. Every
+  // Future of this node completes. Blocks; any thread but the node's own. Twice is fine.
+  void stop(Duration drain = std::chrono::seconds(5));
+
+  [[nodiscard]] const std::string& name() const noexcept;
+  // Where it listens, with real ports. After start().
+  [[nodiscard]] std::vector<Url> listening() const;
+  [[nodiscard]] Pool& pool() noexcept;
+  [[nodiscard]] LoopHandle& loop() noexcept { return *handle_; }
+
+  // A peer by name or URL. Any thread, after start().
+  [[nodiscard]] PeerHandle peer(std::string_view name);
+  // For calls made from now on.
+  void set_default_timeout(Duration timeout) noexcept;
+
+  // The name under which the plain function at `address` is registered here; FAILED_PRECONDITION otherwise.
+  [[nodiscard]] Result<const FunctionName*> name_of(const void* address) const;
+  // The codec for a call; FAILED_PRECONDITION names those that there are. Any thread.
+  [[nodiscard]] Result<const Codec*> codec(std::string_view name) const;
+  // Takes a call and its encoded request. Any thread. See rpc.h.
+  void start_call(OutgoingCall& call, const Destination& destination, Message message) noexcept;
+
+  // What the node is doing. Any thread.
+  struct Statistics {
+    std::size_t connections = 0;
+    std::size_t calls_in_flight = 0;     // ours, unanswered
+    std::size_t requests_in_flight = 0;  // others', parked here
+    std::size_t pool_queued = 0;
+  };
+  [[nodiscard]] Statistics statistics() const;
+
+  // The node whose kernel or pool thread this is, else the process's (init_rpc); null where there is none.
+  [[nodiscard]] static Node* current() noexcept;
+
+ private:
+  friend class NodeCore;
+  std::unique_ptr<NodeCore> core_;
+  LoopHandle* handle_;
+};
+
+}  // namespace onward

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Errors as values. A bug in Onward aborts; everything that a peer, a user or the environment can
+// cause is a Status. The codes are gRPC's canonical codes with the same numbers
+// (https://grpc.io/docs/guides/status-codes), so that they can be mapped without a table.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <expected>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace onward {
+
+enum class StatusCode : std::uint8_t {
+  kOk = 0,
+  kCancelled = 1,
+  kUnknown = 2,
+  kInvalidArgument = 3,
+  kDeadlineExceeded = 4,
+  kNotFound = 5,
+  kAlreadyExists = 6,
+  kPermissionDenied = 7,
+  kResourceExhausted = 8,
+  kFailedPrecondition = 9,
+  kAborted = 10,
+  kOutOfRange = 11,
+  kUnimplemented = 12,
+  kInternal = 13,
+  kUnavailable = 14,
+  kDataLoss = 15,
+  kUnauthenticated = 16,
+};
+
+// The canonical upper-case name, "DEADLINE_EXCEEDED"; "UNKNOWN" for a value out of range.
+[[nodiscard]] std::string_view to_string(StatusCode code) noexcept;
+
+// One line of a remote traceback: where an error passed through.
+struct Hop {
+  std::string node;      // the name of the node that reports
+  std::string function;  // the function that it ran or called; empty where there is none
+  std::string message;   // what that node adds; may be empty
+
+  friend bool operator==(const Hop&, const Hop&) = default;
+};
+
+// An outcome: OK, or a code with a message, the exception type that it came from, and the trail of
+// hops, innermost first. Immutable, one pointer wide, OK is the null pointer: copying an error is
+// one atomic increment, so it may be handed to any number of callbacks. Thread-safe as a value.
+class [[nodiscard]] Status {
+ public:
+  Status() noexcept = default;
+  // A code of kOk gives OK and drops the message.
+  Status(StatusCode code, std::string message);
+  Status(const Status& other) noexcept;
+  Status(Status&& other) noexcept : rep_(std::exchange(other.rep_, nullptr)) {}
+  Status& operator=(Status other) noexcept {
+    std::swap(rep_, other.rep_);
+    return *this;
+  }
+  ~Status();
+
+  [[nodiscard]] bool ok() const noexcept { return rep_ == nullptr; }
+  [[nodiscard]] StatusCode code() const noexcept;
+  [[nodiscard]] const std::string& message() const noexcept;
+
+  // The type name of the exception that this was made from ("std::out_of_range"), else empty. It
+  // survives any number of hops.
+  [[nodiscard]] const std::string& type() const noexcept;
+  [[nodiscard]] const std::vector<Hop>& trail() const noexcept;
+
+  // Copies with one thing changed; on OK they return OK.
+  [[nodiscard]] Status with_message(std::string message) const;
+  [[nodiscard]] Status with_type(std::string type) const;
+  // Adds a hop at the outer end. A trail holds at most kMaxHops; later ones are dropped.
+  [[nodiscard]] Status with_hop(Hop hop) const;
+
+  // "UNAVAILABLE: connection refused [std::system_error]", then one indented line a hop.
+  [[nodiscard]] std::string to_string() const;
+
+  static constexpr std::size_t kMaxHops = 64;
+
+ private:
+  struct Rep;
+  static void release(Rep* rep) noexcept;
+  Rep* rep_ = nullptr;
+};
+
+template <class T>
+using Result = std::expected<T, Status>;
+
+// `return fail(StatusCode::kNotFound, "…");` from a function that returns a Result.
+[[nodiscard]] inline std::unexpected<Status> fail(StatusCode code, std::string message) {
+  return std::unexpected<Status>(Status(code, std::move(message)));
+}
+
+// The one exception that Onward throws at its users. what() is status().to_string().
+class RpcError : public std::runtime_error {
+ public:
+  explicit RpcError(Status status) : std::runtime_error(status.to_string()), status_(std::move(status)) {}
+  RpcError(StatusCode code, std::string message) : RpcError(Status(code, std::move(message))) {}
+
+  [[nodiscard]] const Status& status() const noexcept { return status_; }
+  [[nodiscard]] StatusCode code() const noexcept { return status_.code(); }
+
+ private:
+  Status status_;
+};
+
+// The one place where user exceptions become values. An RpcError gives its own status; any other
+// std::exception gives UNKNOWN with what() and its type name; anything else UNKNOWN.
+[[nodiscard]] Status status_from(const std::exception_ptr& error) noexcept;
+// The same for the exception being handled; only inside a catch block.
+[[nodiscard]] Status status_from_current_exception() noexcept;
+
+}  // namespace onward

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The interface between the kernel and what moves messages. It speaks of messages, not bytes, so that
+// shared memory and fabrics need no second framing; byte streams share theirs in transports/stream.
+//
+// Threads: everything here is called, and calls back, on the loop's thread only. Use from another
+// thread is a bug.
+//
+// Callbacks never come from inside a call that the user of these types makes: a transport calls back
+// from the loop, never from connect(), listen(), start(), send(), close() or abort().
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "onward/event_loop.h"
+#include "onward/message.h"
+#include "onward/status.h"
+#include "onward/url.h"
+
+namespace onward {
+
+// Who is told what happens on a Connection. Must outlive it, or outlive on_closed.
+class ConnectionEvents {
+ public:
+  // Messages in the order they were sent. May call any method of the connection, and may destroy it
+  // (through EventLoop::dispose, as always).
+  virtual void on_message(InboundMessage& message) = 0;
+  // queued_bytes() was above MessageLimits::output_high_bytes and has fallen to output_low_bytes.
+  virtual void on_drained() {}
+  // Once, last, with the first error that happened: OK when the peer closed in an orderly way between
+  // two messages, the reason given to close() or abort(), UNAVAILABLE when the peer or the network
+  // failed, INVALID_ARGUMENT when the peer broke the protocol (what it did, in the message).
+  virtual void on_closed(const Status& reason) = 0;
+
+ protected:
+  ~ConnectionEvents() = default;
+};
+
+// An ordered, message-framed, full-duplex path to one peer. Owned by whoever called connect() or got
+// it from on_accept. To let go of it at any time, also from its own callbacks, hand it to
+// EventLoop::dispose: it is closed at once (as by abort), calls back no more, and is freed at the end
+// of the turn.
+class Connection {
+ public:
+  virtual ~Connection() = default;
+
+  // Begins to deliver to `events`; nothing is delivered before. Once.
+  virtual void start(ConnectionEvents& events) = 0;
+
+  // Takes the message; never blocks, throws or calls back. Messages sent before the connection is
+  // established wait for it; those sent in one turn leave together at its end. After close(), abort()
+  // or a failure they are dropped (on_closed tells, or has told). Body and segment sizes go into the
+  // header here. At most kMaxSegments segments.
+  virtual void send(Message message) = 0;
+
+  // No more is read and nothing more may be sent; what was sent before is still written (for at most
+  // kCloseTimeout), then on_closed(reason). A second call changes nothing.
+  virtual void close(Status reason) = 0;
+  // Drops everything, now; on_closed(reason) follows from the loop.
+  virtual void abort(Status reason) = 0;
+
+  // Stops and resumes on_message; what has been read already may wait inside. Idempotent. A paused
+  // connection still writes, and may notice only on resume that its peer has gone.
+  virtual void pause() = 0;
+  virtual void resume() = 0;
+
+  // Bytes taken by send() and not yet given to the peer or the operating system.
+  [[nodiscard]] virtual std::size_t queued_bytes() const = 0;
+
+  // For messages and logs: "tcp://127.0.0.1:4711".
+  [[nodiscard]] virtual std::string description() const = 0;
+
+  static constexpr Duration kCloseTimeout = std::chrono::seconds(1);
+};
+
+class ListenerEvents {
+ public:
+  // A peer has connected. Whoever implements this owns the connection and calls start() on it, or
+  // lets it go to refuse.
+  virtual void on_accept(std::unique_ptr<Connection> connection) = 0;
+
+ protected:
+  ~ListenerEvents() = default;
+};
+
+// Accepts until it is destroyed (hand it to EventLoop::dispose from within callbacks). Running out of
+// file descriptors is logged and retried, never fatal. Connections that it accepted outlive it.
+class Listener {
+ public:
+  virtual ~Listener() = default;
+  // Where it listens really: with the port that the system chose for port 0.
+  [[nodiscard]] virtual const Url& url() const = 0;
+};
+
+// A factory for one URL scheme, bound to one loop. Outlives what it made.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+  [[nodiscard]] virtual std::string_view scheme() const = 0;
+
+  // Returns at once. What is wrong with the URL itself is INVALID_ARGUMENT; whatever happens later
+  // (no such host, refused) comes as on_closed with UNAVAILABLE, naming the address.
+  [[nodiscard]] virtual Result<std::unique_ptr<Connection>> connect(const Url& url) = 0;
+
+  // Listens when it returns. INVALID_ARGUMENT for a bad URL; ALREADY_EXISTS when the address is
+  // taken; PERMISSION_DENIED; UNAVAILABLE for the rest; each naming the URL. `events` must outlive
+  // the listener.
+  [[nodiscard]] virtual Result<std::unique_ptr<Listener>> listen(const Url& url, ListenerEvents& events) = 0;
+};
+
+}  // namespace onward

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "caller.h"
+
+#include <algorithm>
+#include <string>
+
+#include "link.h"
+#include "node_core.h"
+#include "peers.h"
+#include "wire.h"
+
+namespace onward {
+namespace {
+
+// A connection whose peer does not read takes no further calls beyond this.
+constexpr std::size_t kMaxOutputBytes = std::size_t{1} << 30;
+
+std::uint32_t to_milliseconds(Duration timeout) {
+  const auto rounded = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
+  return static_cast<std::uint32_t>(std::min<std::int64_t>(rounded, MessageHeader::kNoTimeout - 1));
+}
+
+}  // namespace
+
+void OutgoingCall::on_timer() { peer_->core().caller.on_deadline(*this); }
+
+void Caller::start(OutgoingCall& call, Peer& peer, const CallOptions& options, Message message) {
+  call.peer_ = &peer;
+  call.fail_fast_ = options.fail_fast;
+  ++in_flight_;
+  if (core_.stopped.load(std::memory_order_relaxed)) {
+    fail(call, Status(StatusCode::kUnavailable, describe(call) + ": node " + core_.options.name + " has shut down"));
+    return;
+  }
+  const Duration timeout = options.timeout.value_or(Duration(core_.timeout.load(std::memory_order_relaxed)));
+  if (timeout <= Duration::zero()) {
+    fail(call, Status(StatusCode::kDeadlineExceeded, describe(call) + ": its timeout of " +
+                                                         std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count()) +
+                                                         " ms had passed before it was sent"));
+    return;
+  }
+  if (timeout != kNoTimeout) {
+    call.timeout_ms_ = to_milliseconds(timeout);
+    core_.loop->arm(call, core_.loop->now() + timeout);
+  }
+  message.header.timeout_ms = call.timeout_ms_;
+  if (Link* link = peer.ready_link(); link != nullptr) {
+    send(call, *link, std::move(message));
+  } else {
+    peer.wait_for_link(call, std::move(message));
+  }
+}
+
+void Caller::send(OutgoingCall& call, Link& link, Message message) {
+  Status refused = link.check_size(message.payload);
+  if (refused.ok() && !link.knows_codec(message.header.codec)) {
+    refused = Status(StatusCode::kFailedPrecondition, "the peer does not know codec " + std::to_string(message.header.codec) +
+                                                          "; load it there, or name another in CallOptions::codec");
+  }
+  if (refused.ok() && link.queued_bytes() > kMaxOutputBytes) {
+    refused = Status(StatusCode::kResourceExhausted, std::to_string(link.queued_bytes()) +
+                                                         " bytes wait to be sent to it already; it reads too slowly");
+  }
+  if (!refused.ok()) {
+    fail(call, refused.with_message(describe(call) + ": " + refused.message()));
+    return;
+  }
+  if (first_free_ == kNoSlot) {
+    slots_.push_back({.next_free = kNoSlot});
+    first_free_ = static_cast<std::uint32_t>(slots_.size() - 1);
+  }
+  const std::uint32_t index = first_free_;
+  Slot& slot = slots_[index];
+  first_free_ = slot.next_free;
+  slot.call = &call;
+  call.call_id_ = (std::uint64_t{slot.generation} << 32) | index;
+  call.link_ = &link;
+  call.next_call_ = link.calls;
+  call.previous_call_ = &link.calls;
+  if (link.calls != nullptr) link.calls->previous_call_ = &call.next_call_;
+  link.calls = &call;
+  message.header.kind = MessageKind::kRequest;
+  message.header.call_id = call.call_id_;
+  link.send(std::move(message));
+}
+
+OutgoingCall* Caller::find(const Link& link, std::uint64_t call_id) noexcept {
+  const auto index = static_cast<std::uint32_t>(call_id);
+  if (index >= slots_.size()) return nullptr;
+  const Slot& slot = slots_[index];
+  return slot.generation == call_id >> 32 && slot.call != nullptr && slot.call->link_ == &link ? slot.call : nullptr;
+}
+
+void Caller::detach(OutgoingCall& call) noexcept {
+  core_.loop->disarm(call);
+  --in_flight_;
+  if (call.link_ == nullptr) return;
+  const auto index = static_cast<std::uint32_t>(call.call_id_);
+  slots_[index] = {.call = nullptr, .generation = slots_[index].generation + 1, .next_free = first_free_};
+  first_free_ = index;
+  *call.previous_call_ = call.next_call_;
+  if (call.next_call_ != nullptr) call.next_call_->previous_call_ = call.previous_call_;
+}
+
+void Caller::on_response(Link& link, InboundMessage& message) {
+  OutgoingCall* call = find(link, message.header.call_id);
+  if (call == nullptr) return;
+  const Codec* codec = core_.codecs[message.header.codec].get();
+  if (codec == nullptr) {
+    fail(*call, Status(StatusCode::kInternal, describe(*call) + ": the answer came in codec " +
+                                                  std::to_string(message.header.codec) + ", which this node does not have"));
+    return;
+  }
+  detach(*call);
+  call->on_response(*codec, message);
+  call->destroy();
+  core_.check_drained();
+}
+
+void Caller::on_error(Link& link, InboundMessage& message) {
+  OutgoingCall* call = find(link, message.header.call_id);
+  if (call == nullptr) return;
+  const Result<wire::RemoteError> error = wire::decode_error(message.body);
+  if (!error) {
+    fail(*call, Status(StatusCode::kInternal, describe(*call) + ": " + error.error().message()));
+    return;
+  }
+  Status status = error->status;
+  if (!error->signature.empty()) {
+    status = status.with_message(call->name().name + " is " + error->signature + " at " + link.describe() + ", but was called as " +
+                                 call->signature().text + ": make both sides use one declaration");
+  } else if (status.code() == StatusCode::kUnimplemented && status.message().empty()) {
+    status = status.with_message("function \"" + call->name().name + "\" is not registered at " + link.describe() +
+                                 ": check its name, and that the module that has it is in that node's configuration");
+  }
+  fail(*call, status);
+}
+
+void Caller::fail(OutgoingCall& call, const Status& error) noexcept {
+  if (call.link_ == nullptr) call.peer_->forget_waiting(call);
+  detach(call);
+  call.on_failure(error);
+  call.destroy();
+  core_.check_drained();
+}
+
+void Caller::on_deadline(OutgoingCall& call) noexcept {
+  std::string text = describe(call) + ": no answer within " + std::to_string(call.timeout_ms_) + " ms";
+  if (call.link_ != nullptr) {
+    call.link_->send(wire::bare(MessageKind::kCancel, call.call_id_));
+  } else if (const std::string trouble = call.peer_->trouble(); !trouble.empty()) {
+    text += "; it was never sent: " + trouble;
+  }
+  fail(call, Status(StatusCode::kDeadlineExceeded, std::move(text)));
+}
+
+std::string Caller::describe(const OutgoingCall& call) const {
+  return "call of " + call.name().name + " at " + (call.link_ != nullptr ? call.link_->describe() : call.peer_->describe());
+}
+
+}  // namespace onward

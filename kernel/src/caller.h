@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Calls that go out: the table of those that wait for an answer. Loop thread only.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "onward/call.h"
+#include "onward/message.h"
+
+namespace onward {
+
+class Link;
+class NodeCore;
+class Peer;
+
+class Caller {
+ public:
+  explicit Caller(NodeCore& core) : core_(core) {}
+
+  // Takes the call: arms its deadline, then sends it or lets it wait for its peer's connection.
+  void start(OutgoingCall& call, Peer& peer, const CallOptions& options, Message message);
+  // Gives the call an id and sends it over `link`.
+  void send(OutgoingCall& call, Link& link, Message message);
+
+  // An answer that came over `link`. One that nobody waits for any more is dropped.
+  void on_response(Link& link, InboundMessage& message);
+  void on_error(Link& link, InboundMessage& message);
+
+  // Ends a call with an error, wherever it stands.
+  void fail(OutgoingCall& call, const Status& error) noexcept;
+  void on_deadline(OutgoingCall& call) noexcept;
+
+  [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_; }
+
+ private:
+  // Call ids are slot and generation, so that a late answer finds nobody rather than somebody else.
+  struct Slot {
+    OutgoingCall* call = nullptr;
+    std::uint32_t generation = 0;
+    std::uint32_t next_free = 0;
+  };
+  static constexpr std::uint32_t kNoSlot = 0xFFFF'FFFF;
+
+  OutgoingCall* find(const Link& link, std::uint64_t call_id) noexcept;
+  // Takes the call out of table, wheel and list: it is ready to be ended.
+  void detach(OutgoingCall& call) noexcept;
+  [[nodiscard]] std::string describe(const OutgoingCall& call) const;
+
+  NodeCore& core_;
+  std::vector<Slot> slots_;
+  std::uint32_t first_free_ = kNoSlot;
+  std::size_t in_flight_ = 0;
+};
+
+}  // namespace onward

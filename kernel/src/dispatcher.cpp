@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Calls that come in: the part of Link that finds the function, and sends what it answers.
+#include <string>
+
+#include "link.h"
+#include "node_core.h"
+
+namespace onward {
+
+void Link::on_request(InboundMessage& message) {
+  const MessageHeader& header = message.header;
+  const Function* function = last_function_;
+  if (function == nullptr || function->name().id != header.function_id) {
+    function = core_.functions.find(header.function_id);
+    if (function == nullptr) {
+      // Without a message: the caller knows the name.
+      refuse(header.call_id, nullptr, Status(StatusCode::kUnimplemented, ""));
+      return;
+    }
+    last_function_ = function;
+  }
+  const auto refuse_with = [&](StatusCode code, std::string text) {
+    refuse(header.call_id, &function->name(), Status(code, std::move(text)));
+  };
+  const Codec* codec = core_.codecs[header.codec].get();
+  if (codec == nullptr) {
+    refuse_with(StatusCode::kUnimplemented, "codec " + std::to_string(header.codec) + " is not loaded in this node");
+    return;
+  }
+  if (header.signature != 0 && header.signature != function->signature().hash) {
+    refuse(header.call_id, &function->name(), Status(StatusCode::kInvalidArgument, "the signatures differ"),
+           function->signature().text);
+    return;
+  }
+  if (core_.draining) {
+    refuse_with(StatusCode::kUnavailable, "the node is shutting down");
+    return;
+  }
+  if (requests_in_flight >= core_.options.max_in_flight) {
+    refuse_with(StatusCode::kResourceExhausted, std::to_string(requests_in_flight) +
+                                                    " requests of this connection are unanswered, which is the limit "
+                                                    "(limits.max_in_flight)");
+    return;
+  }
+  if (connection_->queued_bytes() > 4 * core_.options.limits.output_high_bytes) {
+    refuse_with(StatusCode::kResourceExhausted, "the caller reads its answers too slowly");
+    return;
+  }
+  const bool limited = header.timeout_ms != MessageHeader::kNoTimeout;
+  IncomingCall call{.sink = *this,
+                    .codec = *codec,
+                    .message = message,
+                    .pool = *core_.pool,
+                    .parked = core_.parked,
+                    .deadline = limited ? core_.loop->now() + std::chrono::milliseconds(header.timeout_ms) : TimePoint::max()};
+  ++requests_in_flight;
+  EventLoop::set_current_activity(&function->name());
+  function->invoke(call);
+  EventLoop::set_current_activity(nullptr);
+  core_.loop->callback_done(&function->name());
+}
+
+void Link::send_result(std::uint64_t call_id, const Codec& codec, const Function& function,
+                       FunctionRef<void(Encoder&)> write) {
+  Message message;
+  Status encoded;
+  try {
+    encoded = codec.encode(write, message.payload);
+  } catch (...) {
+    encoded = status_from_current_exception();
+  }
+  if (encoded.ok() && state_ != State::kClosed) encoded = check_size(message.payload);
+  if (!encoded.ok()) {
+    send_error(call_id, function, encoded.with_message("the result of " + function.name().name + " cannot be sent: " + encoded.message()));
+    return;
+  }
+  message.header.kind = MessageKind::kResponse;
+  message.header.codec = codec.id();
+  message.header.call_id = call_id;
+  connection_->send(std::move(message));
+  hold_back();
+  finish_request();
+}
+
+void Link::send_error(std::uint64_t call_id, const Function& function, const Status& error) {
+  refuse(call_id, &function.name(), error);
+  finish_request();
+}
+
+void Link::refuse(std::uint64_t call_id, const FunctionName* name, const Status& error, const std::string& signature) {
+  const Status status = error.with_hop({core_.options.name, name == nullptr ? std::string() : name->name, ""});
+  connection_->send(wire::encode_error(call_id, status, signature));
+  hold_back();
+}
+
+void Link::finish_request() noexcept {
+  --requests_in_flight;
+  core_.check_drained();
+}
+
+// A peer that does not read its answers is not read from either, unless it owes us some: two busy peers
+// would wait for each other.
+void Link::hold_back() {
+  if (paused_ || calls != nullptr || connection_->queued_bytes() <= core_.options.limits.output_high_bytes) return;
+  paused_ = true;
+  connection_->pause();
+}
+
+void Link::on_drained() {
+  if (!paused_) return;
+  paused_ = false;
+  connection_->resume();
+}
+
+}  // namespace onward

@@ -1,0 +1,458 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "onward/event_loop.h"
+
+#include <event2/event.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <mutex>
+#include <system_error>
+
+#include "cycle_counter.h"
+#include "onward/log.h"
+#include "onward/object_pool.h"
+
+namespace onward {
+namespace {
+
+// Ready tasks that one turn runs before it looks at its connections again.
+constexpr std::size_t kMaxTasksPerTurn = 4096;
+
+constinit thread_local EventLoop* running_loop = nullptr;
+constinit thread_local LoopHandle* thread_default = nullptr;
+constinit thread_local const Activity* running_activity = nullptr;
+constinit std::atomic<LoopHandle*> process_default{nullptr};
+
+std::uint64_t tick_of(TimePoint time, bool round_up) noexcept {
+  constexpr Duration kTick = std::chrono::milliseconds(1);
+  const Duration since = time.time_since_epoch() + (round_up ? kTick - Duration(1) : Duration::zero());
+  return since <= Duration::zero() ? 0 : static_cast<std::uint64_t>(since / kTick);
+}
+
+RpcError system_error(const char* what) {
+  return {StatusCode::kResourceExhausted, std::string("cannot create an event loop: ") + what + ": " +
+                                              std::generic_category().message(errno) +
+                                              "; raise the limit of open files (ulimit -n)"};
+}
+
+}  // namespace
+
+struct TaskList {
+  Task* head = nullptr;
+  Task* tail = nullptr;
+
+  void push(Task& task) noexcept {
+    task.next_task_ = nullptr;
+    (tail == nullptr ? head : tail->next_task_) = &task;
+    tail = &task;
+  }
+  Task* pop() noexcept {
+    Task* task = head;
+    head = task->next_task_;
+    if (head == nullptr) tail = nullptr;
+    return task;
+  }
+  void append(TaskList& other) noexcept {
+    if (other.head == nullptr) return;
+    (tail == nullptr ? head : tail->next_task_) = other.head;
+    tail = other.tail;
+    other = {};
+  }
+};
+
+namespace {
+
+// Tasks whose loop has ended, dropped one after the other: dropping one may schedule the next, and a
+// chain of them must not become a chain of calls.
+constinit thread_local TaskList* dropping = nullptr;
+
+void drop_all(TaskList tasks) noexcept {
+  if (dropping != nullptr) {
+    dropping->append(tasks);
+    return;
+  }
+  dropping = &tasks;
+  while (tasks.head != nullptr) tasks.pop()->drop();
+  dropping = nullptr;
+}
+
+class PostedTask final : public Task {
+ public:
+  explicit PostedTask(std::move_only_function<void()> function) : function_(std::move(function)) {}
+  void run() noexcept override {
+    function_();
+    pool_delete(this);
+  }
+  void drop() noexcept override { pool_delete(this); }
+
+ private:
+  std::move_only_function<void()> function_;
+};
+
+}  // namespace
+
+struct LoopHandle::State {
+  std::mutex mutex;
+  TaskList inbox;
+  bool sleeping = false;
+  int wake_fd = -1;
+  std::atomic<bool> has_tasks{false};
+  std::atomic<EventLoop*> loop{nullptr};
+  std::vector<std::pair<void*, void (*)(void*)>> on_close;
+  bool waits_ended = false;
+
+  void wake() const noexcept {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(wake_fd, &one, sizeof one);
+  }
+};
+
+LoopHandle::LoopHandle(EventLoop* loop) : state_(std::make_unique<State>()) { state_->loop = loop; }
+LoopHandle::~LoopHandle() = default;
+
+void LoopHandle::schedule(Task& task) noexcept {
+  if (running_loop != nullptr && running_loop->handle_ == this) {
+    running_loop->push_ready(task);
+    return;
+  }
+  bool wake = false;
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (state_->loop.load(std::memory_order_relaxed) != nullptr) {
+      state_->inbox.push(task);
+      state_->has_tasks.store(true, std::memory_order_release);
+      wake = std::exchange(state_->sleeping, false);
+      if (wake) state_->wake();
+      return;
+    }
+  }
+  TaskList orphan;
+  orphan.push(task);
+  drop_all(orphan);
+}
+
+bool LoopHandle::in_loop_thread() const noexcept { return running_loop != nullptr && running_loop->handle_ == this; }
+
+bool LoopHandle::on_close(void* who, void (*wake)(void*)) {
+  const std::lock_guard lock(state_->mutex);
+  if (state_->loop.load(std::memory_order_relaxed) == nullptr || state_->waits_ended) return false;
+  state_->on_close.emplace_back(who, wake);
+  return true;
+}
+
+void LoopHandle::cancel_on_close(const void* who) noexcept {
+  const std::lock_guard lock(state_->mutex);
+  std::erase_if(state_->on_close, [&](const auto& entry) { return entry.first == who; });
+}
+
+void LoopHandle::end_waits() noexcept {
+  const std::lock_guard lock(state_->mutex);
+  state_->waits_ended = true;
+  for (const auto& [who, wake] : std::exchange(state_->on_close, {})) wake(who);
+}
+
+bool LoopHandle::waits_ended() const noexcept {
+  const std::lock_guard lock(state_->mutex);
+  return state_->waits_ended || state_->loop.load(std::memory_order_relaxed) == nullptr;
+}
+
+void LoopHandle::retain(LoopHandle* handle) noexcept { handle->references_.fetch_add(1, std::memory_order_relaxed); }
+void LoopHandle::release(LoopHandle* handle) noexcept {
+  if (handle->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete handle;
+}
+
+LoopHandle* LoopHandle::current() noexcept {
+  if (running_loop != nullptr) return running_loop->handle_;
+  if (thread_default != nullptr) return thread_default;
+  return process_default.load(std::memory_order_acquire);
+}
+
+void LoopHandle::set_thread_default(LoopHandle* handle) noexcept { thread_default = handle; }
+
+void LoopHandle::set_process_default(LoopHandle* handle) noexcept {
+  // Kept for ever: another thread may just have read the pointer.
+  static auto* kept = new std::vector<LoopHandle*>;
+  static std::mutex mutex;
+  if (handle != nullptr) {
+    const std::lock_guard lock(mutex);
+    retain(handle);
+    kept->push_back(handle);
+  }
+  process_default.store(handle, std::memory_order_release);
+}
+
+Flushable::~Flushable() {
+  if (flush_loop_ != nullptr) flush_loop_->dirty_[flush_index_] = nullptr;
+}
+
+EventLoop::EventLoop(EventLoopOptions options, Clock& clock)
+    : clock_(clock),
+      options_(std::move(options)),
+      handle_(new LoopHandle(this)),
+      now_(clock.now()),
+      wheel_(tick_of(now_, false)),
+      started_(std::chrono::steady_clock::now()),
+      started_cycles_(cycle_count()) {
+  const auto undo = [this](const char* what) {
+    const RpcError error = system_error(what);
+    close_descriptors();
+    LoopHandle::release(handle_);
+    throw error;
+  };
+  event_config* config = event_config_new();
+  if (config == nullptr) undo("event_config_new");
+  event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_NO_CACHE_TIME);
+  base_ = event_base_new_with_config(config);
+  event_config_free(config);
+  if (base_ == nullptr) undo("event_base_new");
+  wake_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  timer_fd_ = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  if (wake_fd_ < 0 || timer_fd_ < 0) undo("eventfd or timerfd");
+  handle_->state_->wake_fd = wake_fd_;
+  const auto drain = [](int fd, short, void*) {
+    std::uint64_t count = 0;
+    [[maybe_unused]] const ssize_t got = ::read(fd, &count, sizeof count);
+  };
+  wake_event_ = event_new(base_, wake_fd_, EV_READ | EV_PERSIST, drain, nullptr);
+  timer_event_ = event_new(base_, timer_fd_, EV_READ | EV_PERSIST, drain, nullptr);
+  if (wake_event_ == nullptr || timer_event_ == nullptr) undo("event_new");
+  event_add(wake_event_, nullptr);
+  event_add(timer_event_, nullptr);
+  if (auto* manual = dynamic_cast<ManualClock*>(&clock_)) manual->subscribe(this, [this] { post([] {}); });
+}
+
+EventLoop::~EventLoop() {
+  if (auto* manual = dynamic_cast<ManualClock*>(&clock_)) manual->unsubscribe(this);
+  bury();
+  TaskList left;
+  {
+    const std::lock_guard lock(handle_->state_->mutex);
+    handle_->state_->loop = nullptr;
+    left = {ready_head_, ready_tail_};
+    left.append(handle_->state_->inbox);
+  }
+  handle_->end_waits();
+  wheel_.clear();
+  drop_all(left);
+  bury();
+  close_descriptors();
+  LoopHandle::release(handle_);
+}
+
+void EventLoop::close_descriptors() noexcept {
+  if (wake_event_ != nullptr) event_free(wake_event_);
+  if (timer_event_ != nullptr) event_free(timer_event_);
+  if (base_ != nullptr) event_base_free(base_);
+  if (wake_fd_ >= 0) ::close(wake_fd_);
+  if (timer_fd_ >= 0) ::close(timer_fd_);
+}
+
+void EventLoop::run() {
+  stopping_ = false;
+  while (!stopping_) run_once();
+}
+
+bool EventLoop::run_once(bool may_sleep) {
+  struct Running {
+    EventLoop* before;
+    explicit Running(EventLoop* loop) : before(std::exchange(running_loop, loop)) {}
+    ~Running() { running_loop = before; }
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+  } const running(this);
+
+  happened_ = false;
+  poll(may_sleep);
+  begin_turn();
+  happened_ |= take_inbox();
+  happened_ |= wheel_.advance(tick_of(now_, false)) > 0;
+  happened_ |= run_ready();
+  flush_all();
+  bury();
+  if (happened_ && options_.busy_poll > Duration::zero()) busy_until_ = now_ + options_.busy_poll;
+  return happened_;
+}
+
+void EventLoop::stop() {
+  post([this] { stopping_ = true; });
+}
+
+void EventLoop::begin_turn() noexcept {
+  if (turn_begun_) return;
+  turn_begun_ = true;
+  now_ = clock_.now();
+  callback_cycles_ = cycle_count();
+}
+
+void EventLoop::poll(bool may_sleep) {
+  turn_begun_ = false;
+  bool sleep = may_sleep && ready_head_ == nullptr && dirty_.empty() && graves_.empty();
+  if (sleep && options_.busy_poll > Duration::zero()) {
+    begin_turn();
+    sleep = now_ >= busy_until_;
+    turn_begun_ = false;
+  }
+  if (sleep) {
+    arm_poll_timer();
+    LoopHandle::State& state = *handle_->state_;
+    const std::lock_guard lock(state.mutex);
+    sleep = state.inbox.head == nullptr;
+    state.sleeping = sleep;
+  }
+  event_base_loop(base_, sleep ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
+}
+
+// Early is harmless (the turn finds nothing due), late is not: only an earlier deadline is set anew.
+void EventLoop::arm_poll_timer() {
+  const std::uint64_t tick = wheel_.next_tick();
+  if (tick == TimingWheel::kNever) return;
+  const TimePoint at{std::chrono::milliseconds(tick)};
+  if (at >= poll_timer_at_ && poll_timer_at_ > now_) return;
+  const Duration delay = clock_.sleep_until(at);
+  if (delay == Duration::max()) return;
+  poll_timer_at_ = at;
+  const Duration::rep nanoseconds = std::max<Duration::rep>(delay.count(), 1);
+  const itimerspec when{.it_interval = {}, .it_value = {.tv_sec = nanoseconds / 1'000'000'000, .tv_nsec = nanoseconds % 1'000'000'000}};
+  timerfd_settime(timer_fd_, 0, &when, nullptr);
+}
+
+bool EventLoop::take_inbox() {
+  LoopHandle::State& state = *handle_->state_;
+  if (!state.has_tasks.load(std::memory_order_acquire)) return false;
+  const std::lock_guard lock(state.mutex);
+  state.sleeping = false;
+  state.has_tasks.store(false, std::memory_order_relaxed);
+  TaskList ready{ready_head_, ready_tail_};
+  ready.append(state.inbox);
+  ready_head_ = ready.head;
+  ready_tail_ = ready.tail;
+  return true;
+}
+
+void EventLoop::push_ready(Task& task) noexcept {
+  task.next_task_ = nullptr;
+  (ready_tail_ == nullptr ? ready_head_ : ready_tail_->next_task_) = &task;
+  ready_tail_ = &task;
+}
+
+bool EventLoop::run_ready() {
+  if (ready_head_ == nullptr) return false;
+  for (std::size_t i = 0; i < kMaxTasksPerTurn && ready_head_ != nullptr; ++i) {
+    Task* task = ready_head_;
+    ready_head_ = task->next_task_;
+    if (ready_head_ == nullptr) ready_tail_ = nullptr;
+    task->run();
+  }
+  return true;
+}
+
+void EventLoop::flush_later(Flushable& flushable) {
+  if (flushable.flush_loop_ != nullptr) return;
+  flushable.flush_loop_ = this;
+  flushable.flush_index_ = dirty_.size();
+  dirty_.push_back(&flushable);
+}
+
+void EventLoop::flush_all() {
+  // By index: a flush may add others.
+  for (std::size_t i = 0; i < dirty_.size(); ++i) {
+    Flushable* flushable = std::exchange(dirty_[i], nullptr);
+    if (flushable == nullptr) continue;
+    flushable->flush_loop_ = nullptr;
+    flushable->flush();
+  }
+  dirty_.clear();
+}
+
+void EventLoop::dispose_erased(Grave grave) { graves_.push_back(grave); }
+
+void EventLoop::bury() {
+  for (std::size_t i = 0; i < graves_.size(); ++i) {
+    const Grave grave = graves_[i];
+    grave.destroy(grave.object);
+  }
+  graves_.clear();
+}
+
+void EventLoop::post(std::move_only_function<void()> function) { schedule(*pool_new<PostedTask>(std::move(function))); }
+
+void EventLoop::arm(WheelTimer& timer, TimePoint deadline) { wheel_.arm(timer, tick_of(deadline, true)); }
+
+EventLoop* EventLoop::current() noexcept { return running_loop; }
+
+void EventLoop::check_may_block(const char* what) {
+  if (running_loop == nullptr) return;
+  throw RpcError(StatusCode::kFailedPrecondition,
+                 std::string(what) + " was called on the kernel thread, which must not block: return a Future and use "
+                                     "then() or add_callback(), or register the function as blocking so that it runs on the pool");
+}
+
+void EventLoop::set_current_activity(const Activity* activity) noexcept { running_activity = activity; }
+const Activity* EventLoop::current_activity() noexcept { return running_activity; }
+
+void EventLoop::callback_done(const Activity* activity) noexcept {
+  if (options_.slow_callback == Duration::zero()) return;
+  const std::uint64_t cycles = cycle_count();
+  const std::uint64_t held = cycles - callback_cycles_;
+  callback_cycles_ = cycles;
+  // A counter ticks at least once a nanosecond, or is one: below the limit in ticks is below it in time.
+  if (held > static_cast<std::uint64_t>(options_.slow_callback.count())) [[unlikely]] {
+    report_slow(activity, held);
+  }
+}
+
+void EventLoop::report_slow(const Activity* activity, std::uint64_t cycles) {
+  const auto alive = std::chrono::steady_clock::now() - started_;
+  const double tick = static_cast<double>(alive.count()) / static_cast<double>(cycle_count() - started_cycles_);
+  const Duration held(static_cast<Duration::rep>(static_cast<double>(cycles) * tick));
+  if (held < options_.slow_callback) return;
+  const std::string name = activity == nullptr ? "a callback of no function" : activity->name;
+  if (options_.on_slow_callback) {
+    options_.on_slow_callback(name, held);
+  } else {
+    log(LogLevel::kWarning, "loop",
+        name + " held the kernel thread for " +
+            std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(held).count()) +
+            " ms; everything else on this node waited: register it as blocking");
+  }
+  callback_cycles_ = cycle_count();
+}
+
+IoWatcher::IoWatcher(EventLoop& loop, int fd, void* context, Callback on_readable, Callback on_writable)
+    : loop_(loop), context_(context), on_readable_(on_readable), on_writable_(on_writable) {
+  const auto relay = [](int, short what, void* self) {
+    const auto* watcher = static_cast<IoWatcher*>(self);
+    watcher->loop_.begin_turn();
+    watcher->loop_.happened_ = true;
+    ((what & EV_READ) != 0 ? watcher->on_readable_ : watcher->on_writable_)(watcher->context_);
+  };
+  if (on_readable != nullptr) read_event_ = event_new(loop.base_, fd, EV_READ | EV_PERSIST, relay, this);
+  if (on_writable != nullptr) write_event_ = event_new(loop.base_, fd, EV_WRITE | EV_PERSIST, relay, this);
+}
+
+IoWatcher::~IoWatcher() {
+  if (read_event_ != nullptr) event_free(read_event_);
+  if (write_event_ != nullptr) event_free(write_event_);
+}
+
+void IoWatcher::watch_readable(bool on) {
+  if (on == reading_ || read_event_ == nullptr) return;
+  reading_ = on;
+  on ? event_add(read_event_, nullptr) : event_del(read_event_);
+}
+
+void IoWatcher::watch_writable(bool on) {
+  if (on == writing_ || write_event_ == nullptr) return;
+  writing_ = on;
+  on ? event_add(write_event_, nullptr) : event_del(write_event_);
+}
+
+Timer::Timer(EventLoop& loop, std::move_only_function<void()> on_expired) : entry_(loop, std::move(on_expired)) {}
+Timer::~Timer() { cancel(); }
+void Timer::arm(Duration delay) { entry_.loop.arm(entry_, entry_.loop.now() + delay); }
+void Timer::cancel() noexcept { entry_.loop.disarm(entry_); }
+bool Timer::armed() const noexcept { return entry_.armed(); }
+
+}  // namespace onward

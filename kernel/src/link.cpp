@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "link.h"
+
+#include <string>
+
+#include "node_core.h"
+#include "peers.h"
+
+namespace onward {
+
+Link::Link(NodeCore& core, std::unique_ptr<Connection> connection, Peer* dialled)
+    : core_(core),
+      connection_(std::move(connection)),
+      peer_(dialled),
+      dialled_(dialled != nullptr),
+      handshake_timer_(*core.loop, [this] {
+        connection_->abort(Status(StatusCode::kUnavailable, "no HELLO within 10 s: what answers there is no node of Onward, or it hangs"));
+      }),
+      description_(connection_->description()) {}
+
+// The connection outlives its own callbacks, from which this may come.
+Link::~Link() { core_.loop->dispose(std::move(connection_)); }
+
+void Link::release() noexcept {
+  if (--references_ == 0) delete this;
+}
+
+std::string Link::describe() const {
+  if (!node_.empty()) return node_ + " (" + description_ + ")";
+  return peer_ != nullptr && !peer_->expected_name().empty() ? peer_->expected_name() + " (" + description_ + ")" : description_;
+}
+
+void Link::start() {
+  connection_->start(*this);
+  handshake_timer_.arm(kHandshakeTimeout);
+  wire::Hello hello;
+  hello.node = core_.options.name;
+  hello.software = "onward 0.1.0";
+  hello.max_body_bytes = core_.options.limits.max_body_bytes;
+  hello.max_message_bytes = core_.options.limits.max_message_bytes;
+  for (const auto& codec : core_.codecs) {
+    if (codec) hello.codecs.push_back({codec->id(), std::string(codec->name())});
+  }
+  connection_->send(wire::encode_hello(hello));
+}
+
+void Link::close(const Status& reason) { connection_->close(reason); }
+
+void Link::send_goaway(const Status& reason) {
+  if (state_ == State::kReady || state_ == State::kDraining) connection_->send(wire::encode_goaway(reason));
+}
+
+Status Link::check_size(const Payload& payload) const {
+  std::uint64_t bytes = payload.body.size();
+  for (const Buffer& segment : payload.segments) bytes += segment.size();
+  if (payload.body.size() <= max_body_bytes_ && bytes <= max_message_bytes_) return {};
+  return {StatusCode::kResourceExhausted,
+          "a message of " + std::to_string(bytes) + " bytes (body " + std::to_string(payload.body.size()) + ") is more than the " +
+              std::to_string(max_message_bytes_) + " (body " + std::to_string(max_body_bytes_) +
+              ") that the peer accepts; raise its limits, or send large values as Buffer or Tensor"};
+}
+
+void Link::on_message(InboundMessage& message) {
+  if (state_ == State::kClosed) return;
+  const MessageKind kind = message.header.kind;
+  if (kind == MessageKind::kRequest && state_ != State::kHandshake) {
+    on_request(message);
+    return;
+  }
+  if ((kind == MessageKind::kHello) != (state_ == State::kHandshake)) {
+    connection_->close(Status(StatusCode::kInvalidArgument, kind == MessageKind::kHello ? "a second HELLO from " + describe()
+                                                                                        : "a message before HELLO from " + describe()));
+    return;
+  }
+  switch (kind) {
+    case MessageKind::kResponse: core_.caller.on_response(*this, message); break;
+    case MessageKind::kError: core_.caller.on_error(*this, message); break;
+    case MessageKind::kHello: on_hello(message); break;
+    case MessageKind::kGoaway: on_goaway(message); break;
+    case MessageKind::kPing: connection_->send(wire::bare(MessageKind::kPong, message.header.call_id)); break;
+    case MessageKind::kRequest:
+    case MessageKind::kPong:
+    case MessageKind::kCancel: break;  // a cancelled call's answer is dropped by its caller
+  }
+}
+
+void Link::on_hello(const InboundMessage& message) {
+  const Result<wire::Hello> hello = wire::decode_hello(message.body);
+  if (!hello) {
+    connection_->close(hello.error());
+    return;
+  }
+  if (hello->protocol_max < wire::kProtocolMin || hello->protocol_min > wire::kProtocolMax) {
+    connection_->close(Status(StatusCode::kFailedPrecondition,
+                              description_ + " speaks protocol versions " + std::to_string(hello->protocol_min) + " to " +
+                                  std::to_string(hello->protocol_max) + ", this node " + std::to_string(wire::kProtocolMin) +
+                                  " to " + std::to_string(wire::kProtocolMax) + ": upgrade the older one"));
+    return;
+  }
+  if (dialled_ && !peer_->expected_name().empty() && hello->node != peer_->expected_name()) {
+    connection_->close(Status(StatusCode::kFailedPrecondition, description_ + " is node \"" + hello->node + "\", not \"" +
+                                                                   peer_->expected_name() + "\": check that peer's URL"));
+    return;
+  }
+  handshake_timer_.cancel();
+  node_ = hello->node;
+  max_body_bytes_ = hello->max_body_bytes;
+  max_message_bytes_ = hello->max_message_bytes;
+  for (const auto& codec : hello->codecs) codecs_.set(codec.id);
+  state_ = State::kReady;
+  core_.log(LogLevel::kDebug, "connected with " + describe() + ", " + hello->software);
+  if (core_.draining) send_goaway(Status(StatusCode::kUnavailable, "the node is shutting down"));
+  if (peer_ == nullptr) peer_ = &core_.peers->retain(node_);
+  peer_->on_link_ready(*this, dialled_);
+}
+
+void Link::on_goaway(const InboundMessage& message) {
+  const Result<Status> reason = wire::decode_goaway(message.body);
+  state_ = State::kDraining;
+  core_.log(LogLevel::kInfo, describe() + " takes no more calls: " + (reason ? reason->message() : reason.error().message()));
+  if (peer_ != nullptr) peer_->on_link_draining(*this);
+}
+
+void Link::on_closed(const Status& reason) {
+  const bool was_ready = state_ == State::kReady || state_ == State::kDraining;
+  state_ = State::kClosed;
+  handshake_timer_.cancel();
+  const std::string why = reason.ok() ? "it closed the connection" : reason.message();
+  const bool fault = reason.code() == StatusCode::kInvalidArgument || reason.code() == StatusCode::kFailedPrecondition;
+  core_.log(fault ? LogLevel::kWarning : LogLevel::kDebug, "connection with " + describe() + " ended: " + why);
+  while (calls != nullptr) {
+    core_.caller.fail(*calls, Status(StatusCode::kUnavailable, "call of " + calls->name().name + " at " + describe() +
+                                                                   ": the connection was lost: " + why));
+  }
+  if (peer_ != nullptr) {
+    peer_->on_link_closed(*this, dialled_, was_ready, reason);
+    if (!dialled_) core_.peers->release(*peer_);
+    peer_ = nullptr;
+  }
+  core_.remove_link(*this);
+}
+
+}  // namespace onward

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One connection as the kernel uses it: handshake, then requests and answers both ways. Loop thread only.
+// Counted: responses that are parked keep the Link, not the Connection.
+#pragma once
+
+#include <bitset>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "onward/call.h"
+#include "onward/event_loop.h"
+#include "onward/function.h"
+#include "onward/transport.h"
+#include "wire.h"
+
+namespace onward {
+
+class NodeCore;
+class Peer;
+
+class Link final : public ConnectionEvents, public ReplySink {
+ public:
+  enum class State : std::uint8_t { kHandshake, kReady, kDraining, kClosed };
+  // A peer must have said HELLO by then.
+  static constexpr Duration kHandshakeTimeout = std::chrono::seconds(10);
+
+  // `dialled` is the peer that this node connected to; null for a connection that was accepted. One
+  // reference, for the core's list.
+  Link(NodeCore& core, std::unique_ptr<Connection> connection, Peer* dialled);
+
+  void start();
+  void send(Message message) { connection_->send(std::move(message)); }
+  // Flushes what was sent; then the connection closes.
+  void close(const Status& reason);
+  void send_goaway(const Status& reason);
+
+  [[nodiscard]] State state() const noexcept { return state_; }
+  [[nodiscard]] std::string describe() const;  // "b (tcp://127.0.0.1:7000)"
+  [[nodiscard]] Peer* peer() const noexcept { return peer_; }
+  [[nodiscard]] bool knows_codec(std::uint8_t id) const noexcept { return codecs_[id]; }
+  // Whether the peer takes a message of that size; OK, or why not.
+  [[nodiscard]] Status check_size(const Payload& payload) const;
+  [[nodiscard]] std::size_t queued_bytes() const { return connection_->queued_bytes(); }
+
+  // ConnectionEvents
+  void on_message(InboundMessage& message) override;
+  void on_drained() override;
+  void on_closed(const Status& reason) override;
+
+  // ReplySink
+  void send_result(std::uint64_t call_id, const Codec& codec, const Function& function,
+                   FunctionRef<void(Encoder&)> write) override;
+  void send_error(std::uint64_t call_id, const Function& function, const Status& error) override;
+  void retain() noexcept override { ++references_; }
+  void release() noexcept override;
+
+  // The calls that were sent over this link and wait for an answer.
+  OutgoingCall* calls = nullptr;
+  std::size_t requests_in_flight = 0;  // the peer's
+  // In the core's list.
+  Link* next = nullptr;
+  Link** previous = nullptr;
+
+ private:
+  ~Link();
+  void on_hello(const InboundMessage& message);
+  void on_goaway(const InboundMessage& message);
+  void on_request(InboundMessage& message);
+  // Answers with an error that no function gave.
+  void refuse(std::uint64_t call_id, const FunctionName* name, const Status& error, const std::string& signature = {});
+  void hold_back();
+  void finish_request() noexcept;
+
+  NodeCore& core_;
+  std::unique_ptr<Connection> connection_;
+  Peer* peer_;  // the one dialled, or the one that said HELLO by its name
+  bool dialled_;
+  bool paused_ = false;
+  State state_ = State::kHandshake;
+  Timer handshake_timer_;
+  std::string description_;
+  std::string node_;
+  std::bitset<256> codecs_;
+  std::uint32_t max_body_bytes_ = 0;
+  std::uint64_t max_message_bytes_ = 0;
+  const Function* last_function_ = nullptr;
+  std::uint32_t references_ = 1;
+};
+
+}  // namespace onward

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node_core.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <future>
+#include <ranges>
+
+#include "loopback.h"
+
+namespace onward {
+namespace {
+
+// How long connections may take to flush and modules to stop once the calls have ended.
+constexpr Duration kCloseTimeout = std::chrono::seconds(2);
+
+}  // namespace
+
+NodeCore::NodeCore(Node& owner, NodeOptions given)
+    : node(owner), options(std::move(given)), loop(std::make_unique<EventLoop>(options.loop)), timeout(options.timeout.count()) {
+  if (options.name.empty()) throw RpcError(StatusCode::kInvalidArgument, "a node needs a name");
+  if (Url::looks_like_url(options.name)) {
+    throw RpcError(StatusCode::kInvalidArgument, "a node's name must not look like a URL: " + options.name);
+  }
+  for (const auto& codec : options.codecs) {
+    if (codecs[codec->id()]) {
+      throw RpcError(StatusCode::kInvalidArgument, "codecs " + std::string(codecs[codec->id()]->name()) + " and " +
+                                                       std::string(codec->name()) + " have the same id");
+    }
+    codecs[codec->id()] = codec;
+    if (codec->name() == options.codec) default_codec = codec.get();
+  }
+  loop->handle().set_owner(&owner);
+  pool = std::make_unique<Pool>(loop->handle(), options.name, options.pool);
+  peers = std::make_unique<Peers>(*this);
+  peers->configure(options.peers);
+}
+
+NodeCore::~NodeCore() = default;
+
+Status NodeCore::start() {
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), ("onward " + options.name).substr(0, 15).c_str());
+    loop->run();
+  });
+  return run_on_loop([this] { return start_on_loop(); });
+}
+
+Status NodeCore::run_on_loop(std::function<Status()> step) {
+  std::promise<Status> done;
+  loop->post([&] {
+    try {
+      done.set_value(step());
+    } catch (...) {
+      done.set_value(status_from_current_exception());
+    }
+  });
+  return done.get_future().get();
+}
+
+Status NodeCore::start_on_loop() {
+  for (const TransportFactory& factory : options.transports) transports_.push_back(factory(*loop, options.limits));
+  if (Status failed = start_modules(); !failed.ok()) return failed;
+  return start_listening();
+}
+
+Status NodeCore::start_modules() {
+  for (const NodeOptions::ModuleUse& use : options.modules) {
+    const ModuleDescriptor& descriptor = *use.descriptor;
+    const auto failed = [&](const Status& why) {
+      return why.with_message("module \"" + std::string(descriptor.name) + "\" did not start: " + why.message());
+    };
+    if (descriptor.abi_version != kModuleAbiVersion) {
+      return failed(Status(StatusCode::kFailedPrecondition,
+                           "it was built for module interface " + std::to_string(descriptor.abi_version) + ", this node has " +
+                               std::to_string(kModuleAbiVersion) + ": build both from one version"));
+    }
+    auto running = std::make_unique<RunningModule>();
+    running->descriptor = &descriptor;
+    running->arguments = ModuleArguments(descriptor.name, use.arguments);
+    running->context = std::make_unique<ModuleContext>(node, running->arguments);
+    try {
+      running->module = descriptor.create();
+      if (const Status status = running->module->start(*running->context); !status.ok()) return failed(status);
+    } catch (...) {
+      return failed(status_from_current_exception());
+    }
+    const std::string unread = running->arguments.unread();
+    modules_.push_back(std::move(running));
+    if (!unread.empty()) return {StatusCode::kInvalidArgument, unread};
+    log(LogLevel::kDebug, "module " + std::string(descriptor.name) + " " + descriptor.version + " started");
+  }
+  return {};
+}
+
+Status NodeCore::start_listening() {
+  for (const std::string& text : options.listen) {
+    const Result<Url> url = Url::parse(text);
+    if (!url) return url.error();
+    Transport* transport = transport_for(url->scheme);
+    if (transport == nullptr) {
+      return {StatusCode::kInvalidArgument, "cannot listen on " + text + ": this node has no transport \"" + url->scheme +
+                                                "\", only " + schemes()};
+    }
+    Result<std::unique_ptr<Listener>> listener = transport->listen(*url, *this);
+    if (!listener) return listener.error();
+    listening.push_back((*listener)->url());
+    listeners_.push_back(std::move(*listener));
+    log(LogLevel::kInfo, "listens on " + listening.back().to_string());
+  }
+  return {};
+}
+
+Transport* NodeCore::transport_for(std::string_view scheme) const {
+  const auto found = std::ranges::find_if(transports_, [&](const auto& transport) { return transport->scheme() == scheme; });
+  return found == transports_.end() ? nullptr : found->get();
+}
+
+std::string NodeCore::schemes() const {
+  std::string names;
+  for (const auto& transport : transports_) names += (names.empty() ? "" : ", ") + std::string(transport->scheme());
+  return names.empty() ? "none" : names;
+}
+
+Result<std::unique_ptr<Connection>> NodeCore::connect(const std::string& url) {
+  const Result<Url> parsed = Url::parse(url);
+  if (!parsed) return std::unexpected(parsed.error());
+  if (Transport* transport = transport_for(parsed->scheme); transport != nullptr) return transport->connect(*parsed);
+  return fail(StatusCode::kInvalidArgument, "this node has no transport for " + url + ", only " + schemes());
+}
+
+std::unique_ptr<Connection> NodeCore::connect_to_self() {
+  auto [here, there] = make_loopback(*loop);
+  add_link(std::move(there), nullptr);
+  return std::move(here);
+}
+
+Link& NodeCore::add_link(std::unique_ptr<Connection> connection, Peer* dialled) {
+  auto* link = new Link(*this, std::move(connection), dialled);
+  link->next = links;
+  link->previous = &links;
+  if (links != nullptr) links->previous = &link->next;
+  links = link;
+  ++link_count;
+  link->start();
+  return *link;
+}
+
+void NodeCore::remove_link(Link& link) noexcept {
+  *link.previous = link.next;
+  if (link.next != nullptr) link.next->previous = link.previous;
+  --link_count;
+  link.release();
+  check_drained();
+}
+
+void NodeCore::on_accept(std::unique_ptr<Connection> connection) { add_link(std::move(connection), nullptr); }
+
+std::size_t NodeCore::requests_in_flight() const noexcept {
+  std::size_t count = 0;
+  for (const Link* link = links; link != nullptr; link = link->next) count += link->requests_in_flight;
+  return count;
+}
+
+Node::Statistics NodeCore::statistics() {
+  Node::Statistics result{.pool_queued = pool->queued()};
+  if (stopped) return result;
+  static_cast<void>(run_on_loop([&]() -> Status {
+    result.connections = link_count;
+    result.calls_in_flight = caller.in_flight();
+    result.requests_in_flight = requests_in_flight();
+    return {};
+  }));
+  return result;
+}
+
+}  // namespace onward

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a Node is made of; lives from the Node's start to its stop. Loop thread only, unless said.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "caller.h"
+#include "link.h"
+#include "onward/log.h"
+#include "onward/node.h"
+#include "peers.h"
+
+namespace onward {
+
+class NodeCore final : public ListenerEvents {
+ public:
+  NodeCore(Node& node, NodeOptions options);
+  ~NodeCore();
+
+  // On the starting thread.
+  Status start();
+  void stop(Duration drain);
+
+  Node& node;
+  NodeOptions options;
+  std::unique_ptr<EventLoop> loop;  // gone after stop()
+  FunctionTable functions;
+  std::unique_ptr<Pool> pool;
+  std::array<std::shared_ptr<const Codec>, 256> codecs;
+  const Codec* default_codec = nullptr;
+  Caller caller{*this};
+  std::unique_ptr<Peers> peers;
+  Link* links = nullptr;
+  std::size_t link_count = 0;
+  detail::ParkedReply* parked = nullptr;
+  std::vector<Url> listening;
+  std::atomic<Duration::rep> timeout;
+  std::atomic<bool> stopped{false};
+  bool draining = false;
+
+  // Takes a connection: makes its Link and starts it.
+  Link& add_link(std::unique_ptr<Connection> connection, Peer* dialled);
+  void remove_link(Link& link) noexcept;
+  [[nodiscard]] Result<std::unique_ptr<Connection>> connect(const std::string& url);
+  [[nodiscard]] std::unique_ptr<Connection> connect_to_self();
+  void on_accept(std::unique_ptr<Connection> connection) override;
+  // A call, a request, a link or a module has ended: a stage of stop() may be waiting for it.
+  void check_drained() {
+    if (stage_reached_) check_stage();
+  }
+  void log(LogLevel level, std::string_view message) const { onward::log(level, options.name, message); }
+  [[nodiscard]] std::size_t requests_in_flight() const noexcept;
+  // Any other thread.
+  [[nodiscard]] Node::Statistics statistics();
+
+ private:
+  struct RunningModule {
+    const ModuleDescriptor* descriptor;
+    ModuleArguments arguments;
+    std::unique_ptr<ModuleContext> context;
+    std::unique_ptr<Module> module;
+  };
+
+  Status run_on_loop(std::function<Status()> step);
+  Status start_on_loop();
+  Status start_modules();
+  Status start_listening();
+  [[nodiscard]] Transport* transport_for(std::string_view scheme) const;
+  [[nodiscard]] std::string schemes() const;
+  void await_stage(std::chrono::steady_clock::time_point deadline, const std::function<std::function<bool()>()>& begin);
+  void check_stage();
+  std::function<bool()> stop_last_module();
+  void destroy_loop();
+
+  std::vector<std::unique_ptr<Transport>> transports_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::vector<std::unique_ptr<RunningModule>> modules_;
+  std::thread thread_;
+  std::mutex stop_mutex_;
+  std::function<bool()> stage_reached_;
+  std::function<void()> on_stage_reached_;
+};
+
+}  // namespace onward

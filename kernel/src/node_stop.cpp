@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How a node ends. Each stage runs on the loop and is awaited, for a bounded time, by the thread that
+// called stop(): the loop turns on meanwhile, so that answers leave and Futures complete.
+#include <future>
+#include <memory>
+#include <optional>
+
+#include "node_core.h"
+
+namespace onward {
+namespace {
+
+constexpr Duration kStageTimeout = std::chrono::seconds(2);
+
+}  // namespace
+
+void NodeCore::stop(Duration drain) {
+  const std::lock_guard lock(stop_mutex_);
+  if (!thread_.joinable()) return;
+  const Status ended(StatusCode::kUnavailable, "node " + options.name + " is shutting down");
+  const auto deadline = std::chrono::steady_clock::now() + drain;
+
+  await_stage(deadline, [&] {
+    draining = true;
+    for (auto& listener : listeners_) loop->dispose(std::move(listener));
+    listeners_.clear();
+    for (Link* link = links; link != nullptr; link = link->next) link->send_goaway(ended);
+    return [this] { return requests_in_flight() == 0 && caller.in_flight() == 0; };
+  });
+  stopped = true;
+  await_stage(std::chrono::steady_clock::now() + kStageTimeout, [&] {
+    for (Link* link = links; link != nullptr; link = link->next) {
+      while (link->calls != nullptr) caller.fail(*link->calls, ended);
+    }
+    peers->fail_waiting(ended);
+    for (detail::ParkedReply* reply = parked; reply != nullptr; reply = reply->next_parked) reply->abandon(ended);
+    return [this] { return requests_in_flight() == 0; };
+  });
+  while (!modules_.empty()) {
+    await_stage(std::max(deadline, std::chrono::steady_clock::now() + kStageTimeout), [&] { return stop_last_module(); });
+    static_cast<void>(run_on_loop([this]() -> Status {
+      modules_.pop_back();
+      return {};
+    }));
+  }
+  loop->handle().end_waits();
+  pool->stop();
+  await_stage(std::chrono::steady_clock::now() + kStageTimeout, [&] {
+    for (Link* link = links; link != nullptr;) {
+      Link* next = link->next;
+      link->close(ended);
+      link = next;
+    }
+    return [this] { return links == nullptr; };
+  });
+  loop->stop();
+  thread_.join();
+  destroy_loop();
+  log(LogLevel::kDebug, "has stopped");
+}
+
+// Runs `begin` on the loop, then waits until what it returned holds; it is asked again whenever a call, a
+// request, a link or a module has ended.
+void NodeCore::await_stage(std::chrono::steady_clock::time_point deadline, const std::function<std::function<bool()>()>& begin) {
+  std::promise<void> reached;
+  std::future<void> done = reached.get_future();
+  static_cast<void>(run_on_loop([&]() -> Status {
+    stage_reached_ = begin();
+    on_stage_reached_ = [&] { reached.set_value(); };
+    check_drained();
+    return {};
+  }));
+  static_cast<void>(done.wait_until(deadline));
+  static_cast<void>(run_on_loop([&]() -> Status {
+    stage_reached_ = nullptr;
+    on_stage_reached_ = nullptr;
+    return {};
+  }));
+}
+
+void NodeCore::check_stage() {
+  if (!stage_reached_ || !stage_reached_()) return;
+  stage_reached_ = nullptr;
+  on_stage_reached_();
+}
+
+std::function<bool()> NodeCore::stop_last_module() {
+  RunningModule& last = *modules_.back();
+  const auto stopped_flag = std::make_shared<bool>(false);
+  try {
+    last.module->stop().on_done([this, stopped_flag, name = std::string(last.descriptor->name)](const auto& result) {
+      if (!result) log(LogLevel::kError, "module " + name + " did not stop well: " + result.error().to_string());
+      *stopped_flag = true;
+      check_drained();
+    });
+  } catch (...) {
+    log(LogLevel::kError, std::string("module ") + last.descriptor->name + " did not stop well: " + status_from_current_exception().to_string());
+    *stopped_flag = true;
+  }
+  return [stopped_flag] { return *stopped_flag; };
+}
+
+// No thread runs the loop any more. Links first, while it can still bury their connections.
+void NodeCore::destroy_loop() {
+  while (links != nullptr) remove_link(*links);
+  loop->run_once(false);
+  peers.reset();
+  for (auto& transport : transports_) transport.reset();
+  transports_.clear();
+  loop.reset();
+}
+
+}  // namespace onward

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "peers.h"
+
+#include <algorithm>
+#include <string>
+
+#include "link.h"
+#include "node_core.h"
+
+namespace onward {
+
+Peer::Peer(NodeCore& core, std::string name, std::vector<std::string> urls)
+    : core_(core),
+      name_(std::move(name)),
+      expected_name_(Url::looks_like_url(name_) ? std::string() : name_),
+      urls_(std::move(urls)),
+      retry_timer_(*core.loop, [this] { dial(); }) {}
+
+
+std::string Peer::describe() const {
+  if (urls_.empty() || urls_.front() == name_) return name_;
+  return name_ + " (" + urls_[next_url_ % urls_.size()] + ")";
+}
+
+std::string Peer::trouble() const {
+  if (link_ != nullptr) return {};
+  if (last_failure_.ok()) return "the connection is not established yet";
+  return last_failure_.message() + " (" + std::to_string(failures_) + (failures_ == 1 ? " attempt)" : " attempts)");
+}
+
+void Peer::wait_for_link(OutgoingCall& call, Message message) {
+  Status refused;
+  if (urls_.empty() && name_ != core_.options.name) {
+    refused = Status(StatusCode::kUnavailable, "node " + core_.options.name + " knows no address of \"" + name_ +
+                                                   "\" and it is not connected: add it to [peers] or call it by URL");
+  } else if (waiting_live_ >= core_.options.max_waiting_calls) {
+    refused = Status(StatusCode::kResourceExhausted, std::to_string(waiting_live_) + " calls wait for the connection to " +
+                                                         describe() + " already, which is the limit (limits.max_waiting_calls)");
+  } else if (call.fail_fast_ && dialling_ == nullptr && !last_failure_.ok() && retry_timer_.armed()) {
+    refused = Status(StatusCode::kUnavailable, last_failure_.message());
+  }
+  if (waiting_.size() > 2 * waiting_live_ + 64) {
+    std::erase_if(waiting_, [](const Waiting& entry) { return entry.call == nullptr; });
+    for (std::size_t i = 0; i < waiting_.size(); ++i) waiting_[i].call->call_id_ = waiting_begin_ + i;
+  }
+  call.call_id_ = waiting_begin_ + waiting_.size();
+  waiting_.push_back({&call, std::move(message), core_.loop->now()});
+  ++waiting_live_;
+  if (!refused.ok()) {
+    core_.caller.fail(call, refused.with_message("call of " + call.name().name + " at " + describe() + ": " + refused.message()));
+    return;
+  }
+  if (dialling_ == nullptr && !retry_timer_.armed()) dial();
+}
+
+void Peer::forget_waiting(OutgoingCall& call) noexcept {
+  const std::uint64_t index = call.call_id_ - waiting_begin_;
+  if (index >= waiting_.size() || waiting_[index].call != &call) return;
+  waiting_[index].call = nullptr;
+  waiting_[index].message = {};
+  --waiting_live_;
+  while (!waiting_.empty() && waiting_.front().call == nullptr) {
+    waiting_.pop_front();
+    ++waiting_begin_;
+  }
+}
+
+void Peer::dial() {
+  if (core_.stopped.load(std::memory_order_relaxed) || waiting_.empty()) return;
+  if (name_ == core_.options.name && urls_.empty()) {
+    dialling_ = &core_.add_link(core_.connect_to_self(), this);
+    return;
+  }
+  const std::string url = urls_[next_url_ % urls_.size()];
+  Result<std::unique_ptr<Connection>> connection = core_.connect(url);
+  if (!connection) {
+    // The URL itself is wrong: waiting will not mend it, but another one may do.
+    ++failures_;
+    last_failure_ = connection.error();
+    if (++next_url_ % urls_.size() == 0) {
+      fail_waiting(connection.error());
+    } else {
+      dial();
+    }
+    return;
+  }
+  dialling_ = &core_.add_link(std::move(*connection), this);
+}
+
+void Peer::on_link_ready(Link& link, bool dialled) {
+  if (dialled) {
+    dialling_ = nullptr;
+    next_url_ = 0;
+  } else if (!urls_.empty() || link_ != nullptr) {
+    return;  // this node calls the peer over connections of its own, and over the first that serves
+  }
+  failures_ = 0;
+  last_failure_ = {};
+  link_ = &link;
+  send_waiting(link);
+}
+
+void Peer::send_waiting(Link& link) {
+  while (!waiting_.empty() && link_ == &link) {
+    Waiting entry = std::move(waiting_.front());
+    waiting_.pop_front();
+    ++waiting_begin_;
+    if (entry.call == nullptr) continue;
+    --waiting_live_;
+    std::uint32_t& timeout = entry.message.header.timeout_ms;
+    if (timeout != MessageHeader::kNoTimeout) {
+      const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(core_.loop->now() - entry.since).count();
+      timeout -= static_cast<std::uint32_t>(std::clamp<std::int64_t>(waited, 0, timeout));
+    }
+    core_.caller.send(*entry.call, link, std::move(entry.message));
+  }
+}
+
+void Peer::on_link_draining(Link& link) {
+  if (link_ == &link) link_ = nullptr;
+}
+
+void Peer::on_link_closed(Link& link, bool dialled, bool was_ready, const Status& reason) {
+  if (link_ == &link) link_ = nullptr;
+  if (dialling_ == &link) dialling_ = nullptr;
+  if (!dialled || core_.stopped.load(std::memory_order_relaxed)) return;
+  if (was_ready) {
+    if (!waiting_.empty() && link_ == nullptr && dialling_ == nullptr && !retry_timer_.armed()) dial();
+    return;
+  }
+  on_dial_failed(reason.ok() ? Status(StatusCode::kUnavailable, link.describe() + " closed the connection during the handshake")
+                             : reason);
+}
+
+void Peer::on_dial_failed(const Status& reason) {
+  ++failures_;
+  ++next_url_;
+  last_failure_ = reason;
+  core_.log(failures_ == 1 ? LogLevel::kWarning : LogLevel::kDebug, "cannot reach " + describe() + ": " + reason.message());
+  // Every URL has been tried once.
+  if (urls_.empty() || next_url_ % urls_.size() == 0) {
+    // A peer that answers, but is not the one that was meant, will not change by waiting.
+    const bool hopeless = reason.code() == StatusCode::kFailedPrecondition || reason.code() == StatusCode::kInvalidArgument;
+    std::vector<OutgoingCall*> failing;
+    for (const Waiting& entry : waiting_) {
+      if (entry.call != nullptr && (hopeless || entry.call->fail_fast_)) failing.push_back(entry.call);
+    }
+    for (OutgoingCall* call : failing) {
+      core_.caller.fail(*call, Status(hopeless ? reason.code() : StatusCode::kUnavailable,
+                                      "call of " + call->name().name + " at " + describe() + ": " + reason.message()));
+    }
+  }
+  retry_later();
+}
+
+void Peer::retry_later() {
+  const std::size_t rounds = std::min<std::size_t>(failures_ - 1, 16);
+  const Duration delay = std::min(core_.options.connect_backoff * (std::int64_t{1} << rounds), core_.options.connect_backoff_max);
+  retry_timer_.arm(core_.peers->jitter(delay));
+}
+
+void Peer::fail_waiting(const Status& error) {
+  while (!waiting_.empty()) {
+    OutgoingCall* call = waiting_.front().call;
+    if (call == nullptr) {
+      waiting_.pop_front();
+      ++waiting_begin_;
+      continue;
+    }
+    core_.caller.fail(*call, error.with_message("call of " + call->name().name + " at " + describe() + ": " + error.message()));
+  }
+}
+
+void Peers::configure(const std::map<std::string, std::vector<std::string>>& peers) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, urls] : peers) peers_.emplace(name, std::make_unique<Peer>(core_, name, urls));
+}
+
+Peer& Peers::find_locked(std::string_view name, bool keep) {
+  auto found = peers_.find(name);
+  if (found == peers_.end()) {
+    std::vector<std::string> urls;
+    if (Url::looks_like_url(name)) urls.emplace_back(name);
+    found = peers_.emplace(std::string(name), std::make_unique<Peer>(core_, std::string(name), std::move(urls))).first;
+    found->second->kept_ = keep;
+  }
+  found->second->kept_ |= keep;
+  return *found->second;
+}
+
+Peer& Peers::find(std::string_view name) {
+  const std::lock_guard lock(mutex_);
+  return find_locked(name, true);
+}
+
+Peer& Peers::retain(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  Peer& peer = find_locked(name, false);
+  ++peer.accepted_links_;
+  return peer;
+}
+
+void Peers::release(Peer& peer) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (--peer.accepted_links_ == 0 && !peer.kept_) peers_.erase(peers_.find(peer.name()));
+}
+
+void Peers::fail_waiting(const Status& error) {
+  std::vector<Peer*> all;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, peer] : peers_) all.push_back(peer.get());
+  }
+  for (Peer* peer : all) peer->fail_waiting(error);
+}
+
+Duration Peers::jitter(Duration delay) {
+  std::uniform_int_distribution<Duration::rep> between(delay.count() / 2, delay.count() * 3 / 2);
+  return Duration(between(random_));
+}
+
+}  // namespace onward

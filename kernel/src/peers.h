@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Other nodes by name: connected when first called, connected again, with backoff, when calls wait.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "onward/call.h"
+#include "onward/event_loop.h"
+#include "onward/message.h"
+#include "onward/status.h"
+
+namespace onward {
+
+class Link;
+class NodeCore;
+
+class Peer {
+ public:
+  Peer(NodeCore& core, std::string name, std::vector<std::string> urls);
+
+  [[nodiscard]] NodeCore& core() const noexcept { return core_; }
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  // The name that its HELLO must say; empty where it was given by URL alone.
+  [[nodiscard]] const std::string& expected_name() const noexcept { return expected_name_; }
+  // The link for new calls; null when there is none that is ready.
+  [[nodiscard]] Link* ready_link() const noexcept { return link_; }
+  [[nodiscard]] std::string describe() const;  // "b (tcp://127.0.0.1:7000)"
+  // Why calls wait; empty when they need not.
+  [[nodiscard]] std::string trouble() const;
+
+  // Lets a call wait for the connection, and connects. May fail the call at once.
+  void wait_for_link(OutgoingCall& call, Message message);
+  void forget_waiting(OutgoingCall& call) noexcept;
+
+  // From the links. A dialled link has become ready, or has ended (was it ever ready?).
+  void on_link_ready(Link& link, bool dialled);
+  void on_link_draining(Link& link);
+  void on_link_closed(Link& link, bool dialled, bool was_ready, const Status& reason);
+
+  void fail_waiting(const Status& error);
+
+ private:
+  struct Waiting {
+    OutgoingCall* call;  // null once it was forgotten
+    Message message;
+    TimePoint since;
+  };
+  void dial();
+  void retry_later();
+  void on_dial_failed(const Status& reason);
+  void send_waiting(Link& link);
+
+  NodeCore& core_;
+  std::string name_;
+  std::string expected_name_;
+  std::vector<std::string> urls_;
+  std::size_t next_url_ = 0;
+  Link* link_ = nullptr;      // ready
+  Link* dialling_ = nullptr;  // not ready yet
+  std::deque<Waiting> waiting_;
+  std::uint64_t waiting_begin_ = 0;  // what the first of waiting_ has as call_id_
+  std::size_t waiting_live_ = 0;
+  std::size_t failures_ = 0;
+  Status last_failure_;
+  Timer retry_timer_;
+  friend class Peers;
+  std::size_t accepted_links_ = 0;
+  bool kept_ = true;  // under Peers' lock
+};
+
+class Peers {
+ public:
+  explicit Peers(NodeCore& core) : core_(core) {}
+
+  void configure(const std::map<std::string, std::vector<std::string>>& peers);
+  // By name or URL, made when first asked for. Any thread.
+  [[nodiscard]] Peer& find(std::string_view name);
+  // For connections that were accepted: as find(), but the peer is forgotten with its last connection,
+  // unless somebody has asked for it. Loop thread.
+  [[nodiscard]] Peer& retain(const std::string& name);
+  void release(Peer& peer) noexcept;
+  void fail_waiting(const Status& error);
+  // Between half and one and a half times `delay`.
+  [[nodiscard]] Duration jitter(Duration delay);
+
+ private:
+  Peer& find_locked(std::string_view name, bool keep);
+
+  NodeCore& core_;
+  std::mutex mutex_;
+  std::map<std::string, std::unique_ptr<Peer>, std::less<>> peers_;
+  std::minstd_rand random_{std::random_device{}()};
+};
+
+}  // namespace onward

@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+"""What the compilers do not check. Run by `./dev lint`, which builds first.
+
+Each finding is one line, `file:line: what is wrong: what to do`; the exit status is 1 if there is one.
+"""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import lint_compile
+from lint_finding import Finding
+
+ROOT = Path(__file__).resolve().parent.parent
+
+KERNEL_LINES = 4000
+FILE_LINES = 400
+CPP = {".h", ".cpp"}
+SIZED = CPP | {".fbs", ".py", ".sh"}
+SIZE_REASON = re.compile(r"^\s*(//|#) size: \S", re.MULTILINE)
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]')
+# Where "x/y.h" may be found; see the include roots in meson.build.
+INCLUDE_ROOTS = [
+    "kernel/include", "api/include", "kernel/src",
+    "transports", "codecs", "modules", "node", "tests", "bench",
+]
+
+# Libraries that one place alone may see: the header's prefix, who, and why.
+PRIVATE_LIBRARIES = [
+    ("event2/", ("kernel/src/event_loop.cpp", "bench/"), "only kernel/src/event_loop.cpp knows libevent"),
+    ("openssl/", ("transports/tls/",), "only transports/tls knows OpenSSL"),
+]
+
+
+def project_files():
+    """What git tracks, or would: paths relative to the root."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout
+    return sorted(path for path in set(listed.split("\0")) if path and (ROOT / path).is_file())
+
+
+def read_text(path):
+    """The file's text, or None if it is not text."""
+    data = (ROOT / path).read_bytes()
+    if b"\0" in data:
+        return None
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def area(path):
+    """The unit that a file belongs to: kernel, kernel private, transports/tcp, node, ..."""
+    parts = path.split("/")
+    if parts[0] == "kernel":
+        return "kernel" if path.startswith("kernel/include/") else "kernel private"
+    if parts[0] in ("transports", "codecs", "modules") and len(parts) > 2:
+        return "/".join(parts[:2])
+    return parts[0]
+
+
+def may_include(here, there):
+    if here == there:
+        return True
+    folder = here.split("/")[0]
+    if here == "kernel":
+        return False  # a public header that needs a private one cannot be installed
+    if here == "kernel private":
+        return there == "kernel"
+    if folder == "api":
+        return there == "kernel"
+    if folder == "transports":
+        return there in ("kernel", "transports/stream")
+    if folder == "codecs":
+        return there in ("kernel", "api")
+    if folder == "modules":
+        return there in ("kernel", "api") or there.startswith("codecs/")
+    return True  # node, python, tests, bench, examples
+
+
+ALLOWED = {
+    "kernel": "a public header of the kernel may include only public headers of the kernel",
+    "kernel private": "the kernel may include nothing of ours but the kernel",
+    "api": "the typed API may include nothing of ours but public headers of the kernel",
+    "transports": "a transport may include onward/... and stream/..., never another transport",
+    "codecs": "a codec may include only onward/... and its own folder",
+    "modules": "a module may include onward/..., codecs, and its own folder",
+}
+
+
+def check_dependencies(path, text, files):
+    here = area(path)
+    for number, line in enumerate(text.splitlines(), 1):
+        match = INCLUDE.match(line)
+        if not match:
+            continue
+        quote, name = match.groups()
+        for prefix, places, reason in PRIVATE_LIBRARIES:
+            if name.startswith(prefix) and not path.startswith(places):
+                yield Finding(path, number, f"includes {name}", reason)
+        there = resolve(path, name, quote, files)
+        if there and not may_include(here, area(there)):
+            yield Finding(path, number, f"includes {there}", ALLOWED[here.split("/")[0]])
+        if there and quote == "<":
+            yield Finding(path, number, f"includes our own {name} in <>", 'write it in ""')
+
+
+def resolve(path, name, quote, files):
+    """Which file of ours an include means, or None."""
+    beside = [] if quote == "<" else [str(Path(path).parent)]
+    for root in beside + INCLUDE_ROOTS:
+        candidate = f"{root}/{name}"
+        for found in (candidate, candidate.replace("_generated.h", ".fbs")):
+            if found in files:
+                return found
+    if name.endswith("_generated.h"):
+        schema = Path(name).name.replace("_generated.h", ".fbs")
+        return next((file for file in sorted(files) if file.endswith("/" + schema)), None)
+    return None
+
+
+def check_sizes(texts):
+    kernel = 0
+    for path, text in texts.items():
+        lines = text.count("\n")
+        if path.startswith("kernel/") and Path(path).suffix in CPP | {".fbs"}:
+            kernel += lines
+        sized = Path(path).suffix in SIZED or path in ("dev", ".ci/run")
+        if sized and lines > FILE_LINES and not SIZE_REASON.search(text):
+            yield Finding(
+                path, lines, f"has {lines} lines, more than {FILE_LINES}",
+                "split it, or say why not in a line `// size: REASON`",
+            )
+    if kernel > KERNEL_LINES:
+        yield Finding(
+            "kernel", 1, f"has {kernel} lines, more than {KERNEL_LINES}",
+            "move what is not the kernel's own work into a module",
+        )
+
+
+def check_scripts(path, text):
+    first = text.split("\n", 1)[0]
+    if re.match(r"#!.*\b(bash|sh)\b", first) or path.endswith(".sh"):
+        parsed = subprocess.run(["bash", "-n", path], cwd=ROOT, capture_output=True, text=True)
+        for line in parsed.stderr.splitlines():
+            match = re.match(r"[^:]*: line (\d+): (.*)", line)
+            if match:
+                yield Finding(path, int(match[1]), match[2], "make it parse (bash -n)")
+    if path.endswith(".py"):
+        try:
+            ast.parse(text)
+        except SyntaxError as error:
+            yield Finding(path, error.lineno or 1, error.msg, "make it parse")
+
+
+def check_whitespace(path, text):
+    for number, line in enumerate(text.split("\n"), 1):
+        if line != line.rstrip():
+            yield Finding(path, number, "white space at the end of the line", "remove it")
+    if text and not text.endswith("\n"):
+        yield Finding(path, text.count("\n") + 1, "no newline at the end of the file", "add one")
+
+
+def main():
+    files = project_files()
+    texts = {path: text for path in files if (text := read_text(path)) is not None}
+    sources = [path for path in texts if Path(path).suffix in CPP]
+
+    findings = list(check_sizes(texts))
+    for path, text in texts.items():
+        if Path(path).suffix in CPP:
+            findings += check_dependencies(path, text, set(files))
+        findings += check_scripts(path, text)
+        findings += check_whitespace(path, text)
+
+    checks = lint_compile.Checks(ROOT, ROOT / "build/release")
+    findings += checks.headers_alone([path for path in sources if path.endswith(".h")])
+    findings += checks.clang_tidy({path for path in sources if SIZE_REASON.search(texts[path])})
+
+    for finding in sorted(set(findings)):
+        print(finding)
+    print(f"{len(files)} files, {checks.done} compiler checks ({checks.cached} unchanged since they "
+          f"last passed), {len(set(findings))} findings")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

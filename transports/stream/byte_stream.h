@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The seam between framing and what moves bytes: a plain socket, or one under TLS. Everything above
+// it (frames, queues, closing) is written once.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "onward/status.h"
+
+namespace onward {
+
+// What one read or write came to.
+struct IoResult {
+  enum class Outcome : std::uint8_t {
+    kDone,       // `bytes` were moved, at least one
+    kWantRead,   // nothing moved; try again when the descriptor is readable
+    kWantWrite,  // nothing moved; try again when the descriptor is writable
+    kEnd,        // reads only: the peer has ended its direction in an orderly way
+    kFailed,     // `error` says why, without the peer's name
+  };
+  Outcome outcome = Outcome::kDone;
+  std::size_t bytes = 0;
+  Status error = {};
+};
+
+// A connected, full-duplex, non-blocking stream of bytes. Loop thread only. Closes its descriptor
+// when destroyed. A handshake, where there is one, happens inside read() and write(), which then
+// may want the other direction's readiness.
+class ByteStream {
+ public:
+  virtual ~ByteStream() = default;
+
+  // Whose readiness tells when to try again. Stays the same.
+  [[nodiscard]] virtual int descriptor() const noexcept = 0;
+  // Fills the spans in order. Fewer bytes than asked for: there is no more for now, unless
+  // holds_input().
+  [[nodiscard]] virtual IoResult read(std::span<const iovec> into) = 0;
+  // Takes from the spans in order. Fewer bytes than offered: no more fits for now.
+  [[nodiscard]] virtual IoResult write(std::span<const iovec> from) = 0;
+  // True when bytes wait inside, of which the descriptor's readiness tells nothing: read again.
+  [[nodiscard]] virtual bool holds_input() const noexcept { return false; }
+  // Tells the peer that nothing more will be written. Once.
+  virtual void end_output() noexcept = 0;
+};
+
+}  // namespace onward

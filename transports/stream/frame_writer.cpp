@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stream/frame_writer.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "stream/frame.h"
+
+namespace onward {
+namespace {
+
+constexpr std::size_t kMaxSpans = 64;
+// Written pieces at the front of the queue are removed when they are half of it, and this many.
+constexpr std::size_t kMinWrittenPieces = 64;
+
+}  // namespace
+
+void FrameWriter::append(Message&& message) {
+  Payload& payload = message.payload;
+  MessageHeader& header = message.header;
+  assert(payload.body.size() <= std::numeric_limits<std::uint32_t>::max());
+  assert(payload.segments.size() <= kMaxSegments);
+  const std::size_t body_bytes = payload.body.size();
+  header.body_bytes = static_cast<std::uint32_t>(body_bytes);
+  header.segment_count = static_cast<std::uint8_t>(payload.segments.size());
+
+  if (payload.segments.empty() && body_bytes <= kCopyBytes) [[likely]] {
+    const std::size_t frame_bytes = padded(kHeaderBytes + body_bytes);
+    std::byte* to = grow(frame_bytes);
+    // First, as the body may cover a part of it.
+    std::memset(to + frame_bytes - kFrameAlignment, 0, kFrameAlignment);
+    std::memcpy(to, &header, kHeaderBytes);
+    if (body_bytes > 0) std::memcpy(to + kHeaderBytes, payload.body.data(), body_bytes);
+    return;
+  }
+
+  std::size_t frame_bytes = kHeaderBytes + header.segment_count * kSegmentLengthBytes;
+  std::byte* to = grow(frame_bytes);
+  std::memcpy(to, &header, kHeaderBytes);
+  to += kHeaderBytes;
+  frame_bytes += body_bytes;
+  for (const Buffer& segment : payload.segments) {
+    const std::uint64_t length = segment.size();
+    std::memcpy(to, &length, kSegmentLengthBytes);
+    to += kSegmentLengthBytes;
+    frame_bytes += length;
+  }
+  append_part(std::move(payload.body));
+  for (Buffer& segment : payload.segments) append_part(std::move(segment));
+  if (const std::size_t padding = padded(frame_bytes) - frame_bytes; padding > 0)
+    std::memset(grow(padding), 0, padding);
+}
+
+void FrameWriter::append_part(Buffer&& part) {
+  const std::size_t bytes = part.size();
+  if (bytes == 0) return;
+  if (bytes <= kCopyBytes) {
+    std::memcpy(grow(bytes), part.data(), bytes);
+    return;
+  }
+  const std::byte* const data = part.data();
+  pieces_.push_back({.keep = std::move(part), .data = data, .bytes = bytes});
+  growing_ = false;
+  queued_bytes_ += bytes;
+}
+
+// `bytes` more at the end of the queue, for the caller to fill; at most kCopyBytes and a head.
+std::byte* FrameWriter::grow(std::size_t bytes) {
+  if (chunk_room_ < bytes) {
+    chunk_ = Buffer::allocate(kChunkBytes);
+    chunk_at_ = chunk_.mutable_data();
+    chunk_room_ = chunk_.capacity();
+    growing_ = false;
+  }
+  if (!growing_) {
+    pieces_.push_back({.keep = chunk_, .data = chunk_at_, .bytes = 0});
+    growing_ = true;
+  }
+  pieces_.back().bytes += bytes;
+  queued_bytes_ += bytes;
+  chunk_room_ -= bytes;
+  return std::exchange(chunk_at_, chunk_at_ + bytes);
+}
+
+IoResult FrameWriter::write(ByteStream& stream) {
+  std::array<iovec, kMaxSpans> from;
+  std::size_t count = 0;
+  std::size_t offered = 0;
+  for (std::size_t i = first_; i < pieces_.size() && count < kMaxSpans && offered < kMaxWriteBytes;
+       ++i) {
+    const std::size_t bytes = std::min(pieces_[i].bytes, kMaxWriteBytes - offered);
+    from[count++] = {.iov_base = const_cast<std::byte*>(pieces_[i].data), .iov_len = bytes};
+    offered += bytes;
+  }
+  IoResult result = stream.write({from.data(), count});
+  if (result.outcome != IoResult::Outcome::kDone) return result;
+  consume(result.bytes);
+  // A stream that takes less than it is offered is full.
+  if (result.bytes < offered)
+    return {.outcome = IoResult::Outcome::kWantWrite, .bytes = result.bytes};
+  return result;
+}
+
+void FrameWriter::consume(std::size_t bytes) noexcept {
+  queued_bytes_ -= bytes;
+  if (queued_bytes_ == 0) {
+    clear();
+    return;
+  }
+  while (bytes >= pieces_[first_].bytes) {
+    bytes -= pieces_[first_].bytes;
+    pieces_[first_++].keep = Buffer();
+  }
+  pieces_[first_].data += bytes;
+  pieces_[first_].bytes -= bytes;
+  if (first_ >= kMinWrittenPieces && first_ * 2 >= pieces_.size()) {
+    pieces_.erase(pieces_.begin(), pieces_.begin() + static_cast<std::ptrdiff_t>(first_));
+    first_ = 0;
+  }
+}
+
+// An idle connection keeps no chunk: the next one comes from the pool.
+void FrameWriter::clear() noexcept {
+  pieces_.clear();
+  first_ = 0;
+  queued_bytes_ = 0;
+  chunk_ = Buffer();
+  chunk_room_ = 0;
+  growing_ = false;
+}
+
+}  // namespace onward

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "onward/buffer.h"
+#include "onward/message.h"
+#include "stream/byte_stream.h"
+
+namespace onward {
+
+// Makes bytes of messages, and keeps them until the stream has taken them.
+//
+// Small messages are copied behind each other into a chunk, which costs less than a span each, and
+// frees their Buffers at once; larger bodies and segments are written from where they are.
+class FrameWriter {
+ public:
+  static constexpr std::size_t kChunkBytes = (std::size_t{64} << 10) - 128;
+  // Bodies and segments up to this size are copied.
+  static constexpr std::size_t kCopyBytes = std::size_t{4} << 10;
+  // Most bytes of one write, so that other connections get their turn.
+  static constexpr std::size_t kMaxWriteBytes = std::size_t{1} << 20;
+
+  // Sets the sizes in the header. A body of 4 GiB or more, or more than kMaxSegments, is a bug.
+  void append(Message&& message);
+
+  // Writes once, while not empty(). kDone: all that was offered is written, there may be more.
+  // kWantRead, kWantWrite: the stream is full, whether it has taken a part or not.
+  [[nodiscard]] IoResult write(ByteStream& stream);
+
+  [[nodiscard]] bool empty() const noexcept { return queued_bytes_ == 0; }
+  [[nodiscard]] std::size_t queued_bytes() const noexcept { return queued_bytes_; }
+  void clear() noexcept;
+
+ private:
+  struct Piece {
+    Buffer keep;  // holds the bytes
+    const std::byte* data;
+    std::size_t bytes;
+  };
+
+  std::byte* grow(std::size_t bytes);
+  void append_part(Buffer&& part);
+  void consume(std::size_t bytes) noexcept;
+
+  std::vector<Piece> pieces_;
+  std::size_t first_ = 0;  // pieces_ before it are written
+  std::size_t queued_bytes_ = 0;
+  Buffer chunk_;
+  std::byte* chunk_at_ = nullptr;  // next free byte of chunk_
+  std::size_t chunk_room_ = 0;     // free bytes of chunk_
+  bool growing_ = false;           // the last piece ends at chunk_at_
+};
+
+}  // namespace onward

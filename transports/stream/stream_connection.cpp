@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stream/stream_connection.h"
+
+#include <array>
+#include <utility>
+
+namespace onward {
+namespace {
+
+constexpr std::size_t kDiscardBytes = std::size_t{16} << 10;
+
+}  // namespace
+
+StreamConnection::StreamConnection(EventLoop& loop, const MessageLimits& limits,
+                                   std::string description)
+    : loop_(loop),
+      limits_(limits),
+      reader_(limits),
+      notices_(loop, [this] { run_notices(); }),
+      description_(std::move(description)) {}
+
+StreamConnection::StreamConnection(EventLoop& loop, const MessageLimits& limits,
+                                   std::string description, std::unique_ptr<ByteStream> stream)
+    : StreamConnection(loop, limits, std::move(description)) {
+  state_ = State::kOpen;
+  watch(std::move(stream));
+}
+
+StreamConnection::~StreamConnection() = default;
+
+void StreamConnection::establish(std::unique_ptr<ByteStream> stream) {
+  loop_.dispose(std::move(connector_));
+  if (state_ == State::kClosed) return;
+  if (state_ == State::kConnecting) state_ = State::kOpen;
+  watch(std::move(stream));
+  loop_.flush_later(*this);
+}
+
+void StreamConnection::fail(Status status) {
+  finish(state_ == State::kClosing ? reason_ : std::move(status));
+}
+
+void StreamConnection::start(ConnectionEvents& events) {
+  events_ = &events;
+  if (state_ == State::kClosed || drained_) notices_.schedule();
+  update_watches();
+}
+
+void StreamConnection::send(Message message) {
+  if (state_ > State::kOpen || output_failed_) return;
+  writer_.append(std::move(message));
+  if (writer_.queued_bytes() > limits_.output_high_bytes) above_high_ = true;
+  if (state_ == State::kOpen && !write_blocked_) loop_.flush_later(*this);
+}
+
+void StreamConnection::close(Status reason) {
+  if (state_ > State::kOpen) return;
+  if (output_failed_) return finish(reason_);
+  const bool connected = state_ == State::kOpen;
+  state_ = State::kClosing;
+  reader_.stop();
+  finish_in_time(std::move(reason));
+  if (connected) loop_.flush_later(*this);
+  update_watches();
+}
+
+void StreamConnection::abort(Status reason) { finish(std::move(reason)); }
+
+void StreamConnection::on_dispose() noexcept {
+  events_ = nullptr;
+  finish({});
+}
+
+void StreamConnection::pause() {
+  paused_ = true;
+  reader_.stop();
+  update_watches();
+}
+
+void StreamConnection::resume() {
+  paused_ = false;
+  if (state_ > State::kOpen) return;
+  reader_.restart();
+  if (reader_.holds_back()) notices_.schedule();
+  update_watches();
+}
+
+void StreamConnection::on_readable() {
+  if (write_blocked_ && write_wants_read_) write();
+  if (state_ == State::kLingering) {
+    discard_input();
+  } else if (delivers()) {
+    handle_input(reader_.read(*stream_, *events_));
+  }
+}
+
+void StreamConnection::on_writable() {
+  if (write_blocked_ && !write_wants_read_) write();
+  if (read_wants_write_ && delivers()) handle_input(reader_.read(*stream_, *events_));
+}
+
+void StreamConnection::flush() {
+  if (stream_ != nullptr && !write_blocked_) write();
+}
+
+// A callback may have closed or aborted meanwhile: only an open connection looks at the result.
+void StreamConnection::handle_input(const IoResult& result) {
+  if (state_ != State::kOpen) return;
+  read_wants_write_ = result.outcome == IoResult::Outcome::kWantWrite;
+  switch (result.outcome) {
+    case IoResult::Outcome::kEnd:
+      return handle_end();
+    case IoResult::Outcome::kFailed:
+      return finish(output_failed_ ? reason_ : about_peer(result.error));
+    case IoResult::Outcome::kDone:
+      if (stream_->holds_input()) notices_.schedule();
+      break;
+    case IoResult::Outcome::kWantRead:
+    case IoResult::Outcome::kWantWrite:
+      break;
+  }
+  update_watches();
+}
+
+void StreamConnection::handle_end() {
+  if (output_failed_) return finish(reason_);
+  const std::string missing = reader_.incomplete();
+  if (missing.empty()) return finish({});
+  finish(about_peer(
+      {StatusCode::kUnavailable, "the peer closed the connection in the middle: " + missing}));
+}
+
+// Unread input would make the system reset the connection, and the peer lose what was sent to it.
+void StreamConnection::discard_input() {
+  std::array<std::byte, kDiscardBytes> bytes;
+  const iovec into{.iov_base = bytes.data(), .iov_len = bytes.size()};
+  const IoResult result = stream_->read({&into, 1});
+  if (result.outcome == IoResult::Outcome::kEnd || result.outcome == IoResult::Outcome::kFailed) {
+    return finish(reason_);
+  }
+  if (stream_->holds_input()) notices_.schedule();
+}
+
+void StreamConnection::write() {
+  write_blocked_ = false;
+  if (!writer_.empty()) {
+    const IoResult result = writer_.write(*stream_);
+    if (result.outcome == IoResult::Outcome::kFailed) return handle_output_failure(result.error);
+    // When there is more, other connections get their turn first.
+    write_blocked_ = !writer_.empty();
+    write_wants_read_ = result.outcome == IoResult::Outcome::kWantRead;
+    note_drained();
+  }
+  if (writer_.empty() && state_ == State::kClosing) linger();
+  update_watches();
+}
+
+void StreamConnection::note_drained() {
+  if (!above_high_ || writer_.queued_bytes() > limits_.output_low_bytes) return;
+  above_high_ = false;
+  drained_ = true;
+  notices_.schedule();
+}
+
+// What the peer sent before it went, an answer or its reason, is still delivered.
+void StreamConnection::handle_output_failure(const Status& error) {
+  if (state_ != State::kOpen) return finish(reason_);
+  output_failed_ = true;
+  writer_.clear();
+  finish_in_time(about_peer(error));
+  update_watches();
+}
+
+void StreamConnection::linger() {
+  state_ = State::kLingering;
+  stream_->end_output();
+}
+
+void StreamConnection::finish_in_time(Status reason) {
+  reason_ = std::move(reason);
+  close_timer_ = std::make_unique<Timer>(loop_, [this] { finish(reason_); });
+  close_timer_->arm(kCloseTimeout);
+}
+
+// All of it may be running right now: it is put out of action here, and freed at the end of the
+// turn.
+void StreamConnection::finish(Status reason) {
+  if (state_ == State::kClosed) return;
+  state_ = State::kClosed;
+  reason_ = std::move(reason);
+  reader_.stop();
+  writer_.clear();
+  if (watcher_ != nullptr) {
+    watcher_->watch_readable(false);
+    watcher_->watch_writable(false);
+  }
+  if (close_timer_ != nullptr) close_timer_->cancel();
+  loop_.dispose(std::move(watcher_));
+  loop_.dispose(std::move(stream_));
+  loop_.dispose(std::move(close_timer_));
+  loop_.dispose(std::move(connector_));
+  if (events_ != nullptr) notices_.schedule();
+}
+
+void StreamConnection::run_notices() {
+  if (state_ == State::kLingering) return discard_input();
+  if (events_ == nullptr) return;
+  if (state_ == State::kClosed) return std::exchange(events_, nullptr)->on_closed(reason_);
+  if (std::exchange(drained_, false) && state_ == State::kOpen) events_->on_drained();
+  if (!delivers()) return;
+  if (reader_.holds_back()) {
+    handle_input(reader_.deliver(*events_));
+  } else if (stream_->holds_input()) {
+    handle_input(reader_.read(*stream_, *events_));
+  }
+}
+
+void StreamConnection::watch(std::unique_ptr<ByteStream> stream) {
+  stream_ = std::move(stream);
+  watcher_ = std::make_unique<IoWatcher>(
+      loop_, stream_->descriptor(), this,
+      [](void* self) { static_cast<StreamConnection*>(self)->on_readable(); },
+      [](void* self) { static_cast<StreamConnection*>(self)->on_writable(); });
+  update_watches();
+}
+
+void StreamConnection::update_watches() {
+  if (watcher_ == nullptr) return;
+  watcher_->watch_readable(delivers() || state_ == State::kLingering ||
+                           (write_blocked_ && write_wants_read_));
+  watcher_->watch_writable((write_blocked_ && !write_wants_read_) ||
+                           (read_wants_write_ && delivers()));
+}
+
+Status StreamConnection::about_peer(const Status& status) const {
+  return status.with_message(description_ + ": " + status.message());
+}
+
+}  // namespace onward

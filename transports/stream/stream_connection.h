@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "onward/event_loop.h"
+#include "onward/message.h"
+#include "onward/transport.h"
+#include "stream/byte_stream.h"
+#include "stream/deferred.h"
+#include "stream/frame_reader.h"
+#include "stream/frame_writer.h"
+
+namespace onward {
+
+// Something that will bring a stream about: a name being looked up, a socket being connected.
+// Destroying it gives that up.
+class StreamConnector {
+ public:
+  virtual ~StreamConnector() = default;
+};
+
+// A Connection over a stream of bytes. Closing is graceful without RST: when the output is written,
+// its end is announced, and what still comes in is discarded until the peer has closed, too.
+class StreamConnection final : public Connection, private Flushable {
+ public:
+  // Waits for establish() or fail(). `description` names the peer in errors.
+  StreamConnection(EventLoop& loop, const MessageLimits& limits, std::string description);
+  // Established.
+  StreamConnection(EventLoop& loop, const MessageLimits& limits, std::string description,
+                   std::unique_ptr<ByteStream> stream);
+  ~StreamConnection();
+
+  // Kept until establish(), fail() or the end. It calls one of them, once.
+  void wait_for(std::unique_ptr<StreamConnector> connector) { connector_ = std::move(connector); }
+  void establish(std::unique_ptr<ByteStream> stream);
+  void fail(Status status);
+
+  void start(ConnectionEvents& events) override;
+  void send(Message message) override;
+  void close(Status reason) override;
+  void abort(Status reason) override;
+  void pause() override;
+  void resume() override;
+  [[nodiscard]] std::size_t queued_bytes() const override { return writer_.queued_bytes(); }
+  [[nodiscard]] std::string description() const override { return description_; }
+  void on_dispose() noexcept;
+
+ private:
+  enum class State : std::uint8_t {
+    kConnecting,
+    kOpen,
+    kClosing,    // close() was called; there is output to write
+    kLingering,  // all is written and its end announced; waiting for the peer to close
+    kClosed,
+  };
+
+  void on_readable();
+  void on_writable();
+  void flush() override;
+  void handle_input(const IoResult& result);
+  void handle_end();
+  void discard_input();
+  void write();
+  void handle_output_failure(const Status& error);
+  void note_drained();
+  void linger();
+  void finish(Status reason);
+  void finish_in_time(Status reason);
+  void run_notices();
+  void watch(std::unique_ptr<ByteStream> stream);
+  void update_watches();
+  [[nodiscard]] bool delivers() const noexcept {
+    return events_ != nullptr && !paused_ && state_ == State::kOpen;
+  }
+  [[nodiscard]] Status about_peer(const Status& status) const;
+
+  EventLoop& loop_;
+  ConnectionEvents* events_ = nullptr;
+  State state_ = State::kConnecting;
+  bool paused_ = false;
+  bool above_high_ = false;     // queued_bytes() has been, and has not fallen to low
+  bool drained_ = false;        // on_drained is due
+  bool output_failed_ = false;  // for reason_; what the peer has still sent is delivered first
+  bool write_blocked_ = false;
+  bool write_wants_read_ = false;
+  bool read_wants_write_ = false;
+  MessageLimits limits_;
+  FrameWriter writer_;
+  FrameReader reader_;
+  std::unique_ptr<ByteStream> stream_;
+  std::unique_ptr<IoWatcher> watcher_;
+  Deferred notices_;
+  std::unique_ptr<StreamConnector> connector_;
+  std::unique_ptr<Timer> close_timer_;
+  Status reason_;
+  std::string description_;
+};
+
+}  // namespace onward

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// unix:///absolute/path for a socket in the file system, unix://@name for one in Linux's abstract
+// namespace. At most kMaxUnixAddressBytes behind the "://".
+//
+// The socket file that a dead listener has left behind is replaced; a live listener, or a file that
+// is no socket, is ALREADY_EXISTS. The file is removed when the listener goes, if it still is the
+// same one. Who may connect is decided by the file's permissions, and so by the process's umask.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "onward/event_loop.h"
+#include "onward/message.h"
+#include "onward/transport.h"
+
+namespace onward {
+
+inline constexpr std::size_t kMaxUnixAddressBytes = 107;
+
+struct UnixOptions {
+  // How long to wait while the listener's queue is full.
+  Duration connect_timeout = std::chrono::seconds(10);
+  // Size of the system's buffer for what was sent and not received yet; 0: the system's default.
+  int send_buffer_bytes = 0;
+};
+
+// `loop` must outlive the transport and what it makes.
+[[nodiscard]] std::unique_ptr<Transport> make_unix_transport(EventLoop& loop,
+                                                             const MessageLimits& limits = {},
+                                                             const UnixOptions& options = {});
+
+}  // namespace onward
