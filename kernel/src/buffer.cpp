@@ -2,15 +2,16 @@
 #include "onward/buffer.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <bit>
 #include <cstring>
-#include <map>
 #include <mutex>
 #include <new>
 #include <vector>
 
 #include "onward/object_pool.h"
+#include "sanitizers.h"
 
 namespace onward {
 
@@ -39,16 +40,18 @@ class LargeBlocks {
 
   // An eighth of the power of two below is the most that a class wastes.
   static std::size_t class_of(std::size_t bytes) noexcept {
-    const std::size_t step = std::max<std::size_t>(std::bit_floor(bytes) / 8, 256);
+    const std::size_t step = step_of(bytes);
     return (bytes + step - 1) / step * step;
   }
 
+  // `bytes` is a class.
   void* allocate(std::size_t bytes) {
     {
       const std::lock_guard lock(mutex_);
-      if (const auto found = idle_.find(bytes); found != idle_.end() && !found->second.empty()) {
-        void* memory = found->second.back();
-        found->second.pop_back();
+      std::vector<void*>& idle = idle_[index_of(bytes)];
+      if (!idle.empty()) {
+        void* memory = idle.back();
+        idle.pop_back();
         idle_bytes_ -= bytes;
         return memory;
       }
@@ -59,7 +62,7 @@ class LargeBlocks {
   void free(void* memory, std::size_t bytes) noexcept {
     {
       const std::lock_guard lock(mutex_);
-      if (idle_bytes_ + bytes <= kMaxIdleBytes && keep(memory, bytes)) return;
+      if (!kSanitized && idle_bytes_ + bytes <= kMaxIdleBytes && keep(memory, bytes)) return;
     }
     ::operator delete(memory, std::align_val_t{16});
   }
@@ -70,9 +73,16 @@ class LargeBlocks {
   }
 
  private:
+  static constexpr std::size_t kSteps = 8;  // classes between one power of two and the next
+
+  static std::size_t step_of(std::size_t bytes) noexcept { return std::max<std::size_t>(std::bit_floor(bytes) / kSteps, 128); }
+  static std::size_t index_of(std::size_t bytes) noexcept {
+    const auto power = static_cast<std::size_t>(std::bit_width(bytes) - 1);
+    return power * kSteps + (bytes - std::bit_floor(bytes)) / step_of(bytes);
+  }
   bool keep(void* memory, std::size_t bytes) noexcept {
     try {
-      idle_[bytes].push_back(memory);
+      idle_[index_of(bytes)].push_back(memory);
       idle_bytes_ += bytes;
       return true;
     } catch (const std::bad_alloc&) {
@@ -81,7 +91,7 @@ class LargeBlocks {
   }
 
   std::mutex mutex_;
-  std::map<std::size_t, std::vector<void*>> idle_;
+  std::array<std::vector<void*>, 64 * kSteps> idle_;
   std::size_t idle_bytes_ = 0;
 };
 

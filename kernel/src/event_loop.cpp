@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "cycle_counter.h"
+#include "loop_state.h"
 #include "onward/log.h"
 #include "onward/object_pool.h"
 
@@ -20,10 +21,7 @@ namespace {
 // Ready tasks that one turn runs before it looks at its connections again.
 constexpr std::size_t kMaxTasksPerTurn = 4096;
 
-constinit thread_local EventLoop* running_loop = nullptr;
-constinit thread_local LoopHandle* thread_default = nullptr;
 constinit thread_local const Activity* running_activity = nullptr;
-constinit std::atomic<LoopHandle*> process_default{nullptr};
 
 std::uint64_t tick_of(TimePoint time, bool round_up) noexcept {
   constexpr Duration kTick = std::chrono::milliseconds(1);
@@ -38,150 +36,6 @@ RpcError system_error(const char* what) {
 }
 
 }  // namespace
-
-struct TaskList {
-  Task* head = nullptr;
-  Task* tail = nullptr;
-
-  void push(Task& task) noexcept {
-    task.next_task_ = nullptr;
-    (tail == nullptr ? head : tail->next_task_) = &task;
-    tail = &task;
-  }
-  Task* pop() noexcept {
-    Task* task = head;
-    head = task->next_task_;
-    if (head == nullptr) tail = nullptr;
-    return task;
-  }
-  void append(TaskList& other) noexcept {
-    if (other.head == nullptr) return;
-    (tail == nullptr ? head : tail->next_task_) = other.head;
-    tail = other.tail;
-    other = {};
-  }
-};
-
-namespace {
-
-// Tasks whose loop has ended, dropped one after the other: dropping one may schedule the next, and a
-// chain of them must not become a chain of calls.
-constinit thread_local TaskList* dropping = nullptr;
-
-void drop_all(TaskList tasks) noexcept {
-  if (dropping != nullptr) {
-    dropping->append(tasks);
-    return;
-  }
-  dropping = &tasks;
-  while (tasks.head != nullptr) tasks.pop()->drop();
-  dropping = nullptr;
-}
-
-class PostedTask final : public Task {
- public:
-  explicit PostedTask(std::move_only_function<void()> function) : function_(std::move(function)) {}
-  void run() noexcept override {
-    function_();
-    pool_delete(this);
-  }
-  void drop() noexcept override { pool_delete(this); }
-
- private:
-  std::move_only_function<void()> function_;
-};
-
-}  // namespace
-
-struct LoopHandle::State {
-  std::mutex mutex;
-  TaskList inbox;
-  bool sleeping = false;
-  int wake_fd = -1;
-  std::atomic<bool> has_tasks{false};
-  std::atomic<EventLoop*> loop{nullptr};
-  std::vector<std::pair<void*, void (*)(void*)>> on_close;
-  bool waits_ended = false;
-
-  void wake() const noexcept {
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = ::write(wake_fd, &one, sizeof one);
-  }
-};
-
-LoopHandle::LoopHandle(EventLoop* loop) : state_(std::make_unique<State>()) { state_->loop = loop; }
-LoopHandle::~LoopHandle() = default;
-
-void LoopHandle::schedule(Task& task) noexcept {
-  if (running_loop != nullptr && running_loop->handle_ == this) {
-    running_loop->push_ready(task);
-    return;
-  }
-  bool wake = false;
-  {
-    const std::lock_guard lock(state_->mutex);
-    if (state_->loop.load(std::memory_order_relaxed) != nullptr) {
-      state_->inbox.push(task);
-      state_->has_tasks.store(true, std::memory_order_release);
-      wake = std::exchange(state_->sleeping, false);
-      if (wake) state_->wake();
-      return;
-    }
-  }
-  TaskList orphan;
-  orphan.push(task);
-  drop_all(orphan);
-}
-
-bool LoopHandle::in_loop_thread() const noexcept { return running_loop != nullptr && running_loop->handle_ == this; }
-
-bool LoopHandle::on_close(void* who, void (*wake)(void*)) {
-  const std::lock_guard lock(state_->mutex);
-  if (state_->loop.load(std::memory_order_relaxed) == nullptr || state_->waits_ended) return false;
-  state_->on_close.emplace_back(who, wake);
-  return true;
-}
-
-void LoopHandle::cancel_on_close(const void* who) noexcept {
-  const std::lock_guard lock(state_->mutex);
-  std::erase_if(state_->on_close, [&](const auto& entry) { return entry.first == who; });
-}
-
-void LoopHandle::end_waits() noexcept {
-  const std::lock_guard lock(state_->mutex);
-  state_->waits_ended = true;
-  for (const auto& [who, wake] : std::exchange(state_->on_close, {})) wake(who);
-}
-
-bool LoopHandle::waits_ended() const noexcept {
-  const std::lock_guard lock(state_->mutex);
-  return state_->waits_ended || state_->loop.load(std::memory_order_relaxed) == nullptr;
-}
-
-void LoopHandle::retain(LoopHandle* handle) noexcept { handle->references_.fetch_add(1, std::memory_order_relaxed); }
-void LoopHandle::release(LoopHandle* handle) noexcept {
-  if (handle->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete handle;
-}
-
-LoopHandle* LoopHandle::current() noexcept {
-  if (running_loop != nullptr) return running_loop->handle_;
-  if (thread_default != nullptr) return thread_default;
-  return process_default.load(std::memory_order_acquire);
-}
-
-void LoopHandle::set_thread_default(LoopHandle* handle) noexcept { thread_default = handle; }
-
-void LoopHandle::set_process_default(LoopHandle* handle) noexcept {
-  // Kept for ever: another thread may just have read the pointer.
-  static auto* kept = new std::vector<LoopHandle*>;
-  static std::mutex mutex;
-  if (handle != nullptr) {
-    const std::lock_guard lock(mutex);
-    retain(handle);
-    kept->push_back(handle);
-  }
-  process_default.store(handle, std::memory_order_release);
-}
 
 Flushable::~Flushable() {
   if (flush_loop_ != nullptr) flush_loop_->dirty_[flush_index_] = nullptr;
@@ -375,8 +229,6 @@ void EventLoop::bury() {
   }
   graves_.clear();
 }
-
-void EventLoop::post(std::move_only_function<void()> function) { schedule(*pool_new<PostedTask>(std::move(function))); }
 
 void EventLoop::arm(WheelTimer& timer, TimePoint deadline) { wheel_.arm(timer, tick_of(deadline, true)); }
 

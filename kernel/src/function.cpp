@@ -62,6 +62,10 @@ std::string_view to_string(RunMode mode) noexcept {
 
 Status FunctionTable::insert(std::unique_ptr<Function> function, const void* address) {
   const FunctionName& name = function->name();
+  if (frozen_) {
+    return {StatusCode::kFailedPrecondition,
+            "function \"" + name.name + "\" was registered after its node had started: register it before, or in a module's start()"};
+  }
   if (const auto found = by_id_.find(name.id); found != by_id_.end()) {
     const std::string& other = found->second->name().name;
     return {StatusCode::kAlreadyExists, other == name.name ? "function \"" + name.name + "\" is registered twice"

@@ -45,6 +45,10 @@ class LoopbackConnection final : public Connection {
   }
   [[nodiscard]] std::size_t queued_bytes() const override { return 0; }
   [[nodiscard]] std::string description() const override { return "itself"; }
+  void on_dispose() noexcept override {
+    events_ = nullptr;
+    close({});
+  }
 
  private:
   struct Delivery final : Task {
@@ -72,7 +76,7 @@ class LoopbackConnection final : public Connection {
   }
   void deliver() {
     delivery_ = nullptr;
-    while (!inbox_.empty() && !paused_) {
+    while (!inbox_.empty() && !paused_ && events_ != nullptr) {
       Message message = std::move(inbox_.front());
       inbox_.pop_front();
       InboundMessage inbound{.header = message.header,
@@ -81,7 +85,7 @@ class LoopbackConnection final : public Connection {
                              .segments = message.payload.segments};
       events_->on_message(inbound);
     }
-    if (other_ != nullptr || !inbox_.empty() || closed_) return;
+    if (events_ == nullptr || other_ != nullptr || !inbox_.empty() || closed_) return;
     closed_ = true;
     closing_ = true;
     events_->on_closed(reason_);

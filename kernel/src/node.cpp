@@ -42,7 +42,6 @@ Node::Node(NodeOptions options) : core_(std::make_unique<NodeCore>(*this, std::m
 
 Node::~Node() {
   core_->stop(Duration::zero());
-  handle_->set_owner(nullptr);
   core_.reset();
   LoopHandle::release(handle_);
 }
@@ -66,7 +65,7 @@ void Node::stop(Duration drain) {
   core_->stop(drain);
 }
 
-PeerHandle Node::peer(std::string_view name) { return PeerHandle(&core_->peers->find(name)); }
+PeerHandle Node::peer(std::string_view name) { return PeerHandle(core_->peers->find(name)); }
 
 void Node::set_default_timeout(Duration timeout) noexcept { core_->timeout = timeout.count(); }
 
@@ -88,7 +87,8 @@ void Node::start_call(OutgoingCall& call, const Destination& destination, Messag
     return;
   }
   Peer* peer = destination.peer().peer_;
-  core_->caller.start(call, peer != nullptr ? *peer : core_->peers->find(destination.name()), destination.options(), std::move(message));
+  if (peer == nullptr) peer = core_->peers->find(destination.name());
+  core_->caller.start(call, *peer, destination.options(), std::move(message));
 }
 
 Node* Node::current() noexcept {

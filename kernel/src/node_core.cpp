@@ -10,15 +10,9 @@
 #include "loopback.h"
 
 namespace onward {
-namespace {
 
-// How long connections may take to flush and modules to stop once the calls have ended.
-constexpr Duration kCloseTimeout = std::chrono::seconds(2);
-
-}  // namespace
-
-NodeCore::NodeCore(Node& owner, NodeOptions given)
-    : node(owner), options(std::move(given)), loop(std::make_unique<EventLoop>(options.loop)), timeout(options.timeout.count()) {
+NodeCore::NodeCore(Node& owner, NodeOptions node_options)
+    : node(owner), options(std::move(node_options)), loop(std::make_unique<EventLoop>(options.loop)), timeout(options.timeout.count()) {
   if (options.name.empty()) throw RpcError(StatusCode::kInvalidArgument, "a node needs a name");
   if (Url::looks_like_url(options.name)) {
     throw RpcError(StatusCode::kInvalidArgument, "a node's name must not look like a URL: " + options.name);
@@ -31,13 +25,18 @@ NodeCore::NodeCore(Node& owner, NodeOptions given)
     codecs[codec->id()] = codec;
     if (codec->name() == options.codec) default_codec = codec.get();
   }
-  loop->handle().set_owner(&owner);
+  handle = &loop->handle();
+  LoopHandle::retain(handle);
+  handle->set_owner(&owner);
   pool = std::make_unique<Pool>(loop->handle(), options.name, options.pool);
   peers = std::make_unique<Peers>(*this);
   peers->configure(options.peers);
 }
 
-NodeCore::~NodeCore() = default;
+NodeCore::~NodeCore() {
+  handle->set_owner(nullptr);
+  LoopHandle::release(handle);
+}
 
 Status NodeCore::start() {
   thread_ = std::thread([this] {
@@ -48,21 +47,28 @@ Status NodeCore::start() {
 }
 
 Status NodeCore::run_on_loop(std::function<Status()> step) {
-  std::promise<Status> done;
-  loop->post([&] {
+  // Shared, as the step is dropped, and the promise broken, when the loop ends first.
+  auto done = std::make_shared<std::promise<Status>>();
+  std::future<Status> result = done->get_future();
+  handle->post([step = std::move(step), done = std::exchange(done, nullptr)] {
     try {
-      done.set_value(step());
+      done->set_value(step());
     } catch (...) {
-      done.set_value(status_from_current_exception());
+      done->set_value(status_from_current_exception());
     }
   });
-  return done.get_future().get();
+  try {
+    return result.get();
+  } catch (const std::future_error&) {
+    return {StatusCode::kUnavailable, "node " + options.name + " has shut down"};
+  }
 }
 
 Status NodeCore::start_on_loop() {
   for (const TransportFactory& factory : options.transports) transports_.push_back(factory(*loop, options.limits));
-  if (Status failed = start_modules(); !failed.ok()) return failed;
-  return start_listening();
+  Status started = start_modules();
+  functions.freeze();
+  return started.ok() ? start_listening() : started;
 }
 
 Status NodeCore::start_modules() {

@@ -22,7 +22,7 @@ namespace onward {
 
 class NodeCore final : public ListenerEvents {
  public:
-  NodeCore(Node& node, NodeOptions options);
+  NodeCore(Node& owner, NodeOptions node_options);
   ~NodeCore();
 
   // On the starting thread.
@@ -32,6 +32,7 @@ class NodeCore final : public ListenerEvents {
   Node& node;
   NodeOptions options;
   std::unique_ptr<EventLoop> loop;  // gone after stop()
+  LoopHandle* handle;               // retained
   FunctionTable functions;
   std::unique_ptr<Pool> pool;
   std::array<std::shared_ptr<const Codec>, 256> codecs;

@@ -44,7 +44,7 @@ void NodeCore::stop(Duration drain) {
       return {};
     }));
   }
-  loop->handle().end_waits();
+  handle->end_waits();
   pool->stop();
   await_stage(std::chrono::steady_clock::now() + kStageTimeout, [&] {
     for (Link* link = links; link != nullptr;) {
@@ -105,7 +105,7 @@ std::function<bool()> NodeCore::stop_last_module() {
 void NodeCore::destroy_loop() {
   while (links != nullptr) remove_link(*links);
   loop->run_once(false);
-  peers.reset();
+  peers->clear();
   for (auto& transport : transports_) transport.reset();
   transports_.clear();
   loop.reset();

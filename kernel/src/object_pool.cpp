@@ -5,27 +5,15 @@
 #include <mutex>
 #include <vector>
 
+#include "sanitizers.h"
+
 namespace onward {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define ONWARD_PLAIN_NEW 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define ONWARD_PLAIN_NEW 1
-#endif
-#endif
-
-#ifdef ONWARD_PLAIN_NEW
-
-void* pool_allocate(std::size_t bytes) { return ::operator new(bytes); }
-void pool_free(void* memory, std::size_t bytes) noexcept { ::operator delete(memory, bytes); }
-
-#else
 namespace {
 
 constexpr std::size_t kStep = 32;
 constexpr std::size_t kClasses = kMaxPooledBytes / kStep;
-constexpr std::size_t kBatch = 64;  // objects that move between a thread and the depot at once
+constexpr std::size_t kBatch = 128;  // objects that move between a thread and the depot at once
 constexpr std::size_t kSlabBytes = std::size_t{64} << 10;
 
 struct Free {
@@ -153,7 +141,7 @@ Cache* open_cache() {
 }  // namespace
 
 void* pool_allocate(std::size_t bytes) {
-  if (bytes > kMaxPooledBytes) return ::operator new(bytes);
+  if (kSanitized || bytes > kMaxPooledBytes) return ::operator new(bytes);
   const std::size_t index = bytes == 0 ? 0 : (bytes - 1) / kStep;
   if (Cache* mine = cache; mine != nullptr) [[likely]] {
     Cache::List& list = mine->lists[index];
@@ -167,7 +155,7 @@ void* pool_allocate(std::size_t bytes) {
 }
 
 void pool_free(void* memory, std::size_t bytes) noexcept {
-  if (bytes > kMaxPooledBytes) {
+  if (kSanitized || bytes > kMaxPooledBytes) {
     ::operator delete(memory, bytes);
     return;
   }
@@ -185,5 +173,4 @@ void pool_free(void* memory, std::size_t bytes) noexcept {
   free_slowly(object, index);
 }
 
-#endif
 }  // namespace onward

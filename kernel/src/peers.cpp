@@ -188,9 +188,15 @@ Peer& Peers::find_locked(std::string_view name, bool keep) {
   return *found->second;
 }
 
-Peer& Peers::find(std::string_view name) {
+Peer* Peers::find(std::string_view name) {
   const std::lock_guard lock(mutex_);
-  return find_locked(name, true);
+  return closed_ ? nullptr : &find_locked(name, true);
+}
+
+void Peers::clear() {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  peers_.clear();
 }
 
 Peer& Peers::retain(const std::string& name) {

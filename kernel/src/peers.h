@@ -82,12 +82,15 @@ class Peers {
 
   void configure(const std::map<std::string, std::vector<std::string>>& peers);
   // By name or URL, made when first asked for. Any thread.
-  [[nodiscard]] Peer& find(std::string_view name);
+  // Null once the node has stopped.
+  [[nodiscard]] Peer* find(std::string_view name);
   // For connections that were accepted: as find(), but the peer is forgotten with its last connection,
   // unless somebody has asked for it. Loop thread.
   [[nodiscard]] Peer& retain(const std::string& name);
   void release(Peer& peer) noexcept;
   void fail_waiting(const Status& error);
+  // The node has stopped: drops all peers.
+  void clear();
   // Between half and one and a half times `delay`.
   [[nodiscard]] Duration jitter(Duration delay);
 
@@ -96,6 +99,7 @@ class Peers {
 
   NodeCore& core_;
   std::mutex mutex_;
+  bool closed_ = false;
   std::map<std::string, std::unique_ptr<Peer>, std::less<>> peers_;
   std::minstd_rand random_{std::random_device{}()};
 };

@@ -68,6 +68,7 @@ StatusCode code_of(std::uint8_t value) {
 Message encode_hello(const Hello& hello) {
   fb::FlatBufferBuilder builder;
   std::vector<fb::Offset<table::CodecName>> codecs;
+  codecs.reserve(hello.codecs.size());
   for (const Hello::CodecName& codec : hello.codecs) {
     codecs.push_back(table::CreateCodecName(builder, codec.id, builder.CreateString(codec.name)));
   }
@@ -114,6 +115,7 @@ Result<Status> decode_goaway(std::span<const std::byte> body) {
 Message encode_error(std::uint64_t call_id, const Status& status, const std::string& signature) {
   fb::FlatBufferBuilder builder;
   std::vector<fb::Offset<table::Hop>> trail;
+  trail.reserve(status.trail().size());
   for (const Hop& hop : status.trail()) {
     const auto node = builder.CreateString(hop.node);
     const auto function = builder.CreateString(hop.function);

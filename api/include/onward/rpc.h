@@ -87,7 +87,7 @@ Future<typename CompletedValue<R>::Type> call(Node& node, const Destination& to,
   using T = typename CompletedValue<R>::Type;
   static_assert(sizeof...(Params) == sizeof...(Args), "the call must have as many arguments as the function has parameters");
   const Signature& signature = signature_of<R, Params...>();
-  Future<T> future(&node.loop());
+  Future<T> future(&node.loop(), std::source_location());
   const Result<const Codec*> codec = node.codec(to.options().codec);
   if (!codec) {
     future.try_fail(codec.error());

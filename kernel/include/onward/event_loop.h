@@ -60,6 +60,8 @@ class LoopHandle {
   // From the loop's thread: to the end of its ready queue. From others: into its inbox, waking it.
   // A task whose loop has ended is dropped before this returns.
   void schedule(Task& task) noexcept;
+  // The same for a function, which must not throw.
+  void post(std::move_only_function<void()> function);
   [[nodiscard]] bool in_loop_thread() const noexcept;
   // After end_waits(), or the loop's end.
   [[nodiscard]] bool waits_ended() const noexcept;
@@ -138,7 +140,7 @@ class EventLoop {
 
   // Runs `function` on the loop's thread, in a later step, in the order posted. Any thread; wakes the
   // loop. Dropped if the loop ends first. It must not throw.
-  void post(std::move_only_function<void()> function);
+  void post(std::move_only_function<void()> function) { handle_->post(std::move(function)); }
   // The same, allocating nothing; see LoopHandle::schedule.
   void schedule(Task& task) noexcept { handle_->schedule(task); }
   [[nodiscard]] LoopHandle& handle() noexcept { return *handle_; }
@@ -154,10 +156,12 @@ class EventLoop {
   // Calls flush() once at the end of this turn, however often it is asked. Loop thread only.
   void flush_later(Flushable& flushable);
 
-  // Destroys `object` at the end of the turn. Loop thread only.
+  // Destroys `object` at the end of the turn; one that has on_dispose() is told at once. Loop thread only.
   template <class T>
   void dispose(std::unique_ptr<T> object) {
-    if (object) dispose_erased({object.release(), [](void* p) { delete static_cast<T*>(p); }});
+    if (!object) return;
+    if constexpr (requires { object->on_dispose(); }) object->on_dispose();
+    dispose_erased({object.release(), [](void* p) { delete static_cast<T*>(p); }});
   }
 
   [[nodiscard]] bool in_loop_thread() const noexcept { return handle_->in_loop_thread(); }

@@ -74,7 +74,7 @@ class ParkedReply : public FutureCallback {
   ParkedReply** previous_parked = nullptr;
 
  protected:
-  ParkedReply(FutureStateBase& state) : state_(&state) {}
+  explicit ParkedReply(FutureStateBase& state) : state_(&state) {}
   ~ParkedReply() {
     *previous_parked = next_parked;
     if (next_parked != nullptr) next_parked->previous_parked = previous_parked;
@@ -129,6 +129,8 @@ class FunctionTable {
   Status add(std::string_view name, F function, std::string documentation = {});
   // `address` is that of a plain function, by which callers in this process may name it; or null.
   Status insert(std::unique_ptr<Function> function, const void* address);
+  // From here on insert() fails with FAILED_PRECONDITION.
+  void freeze() noexcept { frozen_ = true; }
 
   [[nodiscard]] const Function* find(std::uint64_t id) const noexcept;
   // By the address of a registered plain function; null if it is not registered here.
@@ -140,6 +142,7 @@ class FunctionTable {
  private:
   std::unordered_map<std::uint64_t, std::unique_ptr<Function>> by_id_;
   std::unordered_map<const void*, const Function*> by_address_;
+  bool frozen_ = false;
 };
 
 }  // namespace onward

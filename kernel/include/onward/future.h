@@ -179,11 +179,16 @@ class [[nodiscard]] Future {
   // A Future of what `function(value)` returns; a returned Future or Result is opened. Errors skip
   // `function` and go on to the child; what `function` throws fails the child alone.
   template <class F>
-  auto then(F function) const -> Future<typename detail::CompletedValue<typename detail::InvokeResult<F, T>::Type>::Type>;
-  // `function(const Status&)` after a failure. If it returns nothing it only looks on. If it returns a
-  // value, Result or Future of T, this recovers: the returned Future has that, or the value.
+  auto then(F function, std::source_location origin = std::source_location::current()) const
+      -> Future<typename detail::CompletedValue<typename detail::InvokeResult<F, T>::Type>::Type>;
+  // `function(const Status&)` after a failure. One that returns nothing only looks on.
   template <class F>
-  auto on_error(F function) const;
+    requires std::is_void_v<std::invoke_result_t<F&, const Status&>>
+  const Future& on_error(F function) const;
+  // One that returns a value, Result or Future of T recovers: the returned Future has that, or the value.
+  template <class F>
+    requires(!std::is_void_v<std::invoke_result_t<F&, const Status&>>)
+  Future on_error(F function, std::source_location origin = std::source_location::current()) const;
   // `function(const Result<Stored>&)` on either outcome.
   template <class F>
   const Future& on_done(F function) const;

@@ -258,31 +258,34 @@ const Future<T>& Future<T>::add_callback(F function) const {
 
 template <class T>
 template <class F>
-auto Future<T>::then(F function) const
+auto Future<T>::then(F function, std::source_location origin) const
     -> Future<typename detail::CompletedValue<typename detail::InvokeResult<F, T>::Type>::Type> {
   using U = typename detail::CompletedValue<typename detail::InvokeResult<F, T>::Type>::Type;
   state_->require_loop();
   state_->set_observed();
-  Future<U> child(state_->loop());
+  Future<U> child(state_->loop(), origin);
   state_->add_callback(*pool_new<detail::ThenCallback<T, U, F>>(std::move(function), child));
   return child;
 }
 
 template <class T>
 template <class F>
-auto Future<T>::on_error(F function) const {
+  requires std::is_void_v<std::invoke_result_t<F&, const Status&>>
+const Future<T>& Future<T>::on_error(F function) const {
+  return on_done([function = std::move(function)](const Result<Stored>& result) mutable {
+    if (!result) function(result.error());
+  });
+}
+
+template <class T>
+template <class F>
+  requires(!std::is_void_v<std::invoke_result_t<F&, const Status&>>)
+Future<T> Future<T>::on_error(F function, std::source_location origin) const {
   state_->require_loop();
   state_->set_observed();
-  if constexpr (std::is_void_v<std::invoke_result_t<F&, const Status&>>) {
-    on_done([function = std::move(function)](const Result<Stored>& result) mutable {
-      if (!result) function(result.error());
-    });
-    return *this;
-  } else {
-    Future<T> child(state_->loop());
-    state_->add_callback(*pool_new<detail::RecoverCallback<T, F>>(std::move(function), child));
-    return child;
-  }
+  Future<T> child(state_->loop(), origin);
+  state_->add_callback(*pool_new<detail::RecoverCallback<T, F>>(std::move(function), child));
+  return child;
 }
 
 template <class T>

@@ -73,6 +73,9 @@ class Connection {
   // For messages and logs: "tcp://127.0.0.1:4711".
   [[nodiscard]] virtual std::string description() const = 0;
 
+  // From EventLoop::dispose: closes it as abort() does, but nothing is called back any more.
+  virtual void on_dispose() noexcept = 0;
+
   static constexpr Duration kCloseTimeout = std::chrono::seconds(1);
 };
 
@@ -93,6 +96,8 @@ class Listener {
   virtual ~Listener() = default;
   // Where it listens really: with the port that the system chose for port 0.
   [[nodiscard]] virtual const Url& url() const = 0;
+  // From EventLoop::dispose: accepts no more, at once.
+  virtual void on_dispose() noexcept = 0;
 };
 
 // A factory for one URL scheme, bound to one loop. Outlives what it made.

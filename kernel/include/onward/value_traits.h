@@ -195,10 +195,15 @@ struct Value<std::string_view> {
   static void describe(std::string& out) { out += "string"; }
 };
 
-// String literals, as an argument of a call.
+// Text that ends with NUL, as an argument of a call; not as a parameter.
 template <>
 struct Value<const char*> {
   static void encode(Encoder& encoder, const char* const& value) { encoder.string(value); }
+  static void describe(std::string& out) { out += "string"; }
+};
+template <std::size_t N>
+struct Value<char[N]> {
+  static void encode(Encoder& encoder, const char (&value)[N]) { encoder.string(static_cast<const char*>(value)); }
   static void describe(std::string& out) { out += "string"; }
 };
 
