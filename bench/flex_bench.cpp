@@ -59,8 +59,8 @@ const OneStruct kOneStruct{kSample};
 const Structs kStructs{std::vector<Sample>(100, kSample)};
 
 void report(benchmark::State& state, std::uint64_t before) {
-  state.counters["allocs"] =
-      static_cast<double>(allocations.load() - before) / static_cast<double>(std::max<std::int64_t>(state.iterations(), 1));
+  state.counters["allocs"] = static_cast<double>(allocations.load() - before) /
+                             static_cast<double>(std::max<std::int64_t>(state.iterations(), 1));
 }
 
 template <class T>
@@ -93,7 +93,9 @@ void flex_decode(benchmark::State& state, const T& value) {
   report(state, before);
 }
 
-void build(flexbuffers::Builder& builder, std::span<const std::byte> value) { builder.Blob(value.data(), value.size()); }
+void build(flexbuffers::Builder& builder, std::span<const std::byte> value) {
+  builder.Blob(value.data(), value.size());
+}
 void build(flexbuffers::Builder& builder, std::int32_t value) { builder.Int(value); }
 void build(flexbuffers::Builder& builder, const Sample& value) {
   const std::size_t start = builder.StartMap();
@@ -132,7 +134,8 @@ void read(flexbuffers::Reference from, Sample& value) {
     const flexbuffers::String found = map[key].AsString();
     return std::string_view(found.c_str(), found.size());
   };
-  value = {text("name"), map["count"].AsInt32(), map["id"].AsUInt64(), map["score"].AsDouble(), map["active"].AsBool(), text("city")};
+  value = {text("name"), map["count"].AsInt32(), map["id"].AsUInt64(), map["score"].AsDouble(), map["active"].AsBool(),
+           text("city")};
 }
 void read(flexbuffers::Reference from, std::vector<Sample>& values) {
   const flexbuffers::Vector vector = from.AsVector();

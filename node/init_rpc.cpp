@@ -42,8 +42,8 @@ Node& init_rpc(NodeOptions options) {
   ProcessNode& process = ProcessNode::instance();
   const std::lock_guard lock(process.mutex);
   if (process.running != nullptr) {
-    throw RpcError(StatusCode::kFailedPrecondition,
-                   "init_rpc(): this process has node \"" + process.running->name() + "\" already; call shutdown() first");
+    throw RpcError(StatusCode::kFailedPrecondition, "init_rpc(): this process has node \"" + process.running->name() +
+                                                        "\" already; call shutdown() first");
   }
   if (options.transports.empty()) options.transports = standard_transports();
   if (options.codecs.empty()) options.codecs = standard_codecs();

@@ -185,8 +185,8 @@ def main():
 
     for finding in sorted(set(findings)):
         print(finding)
-    print(f"{len(files)} files, {checks.done} compiler checks ({checks.cached} unchanged since they "
-          f"last passed), {len(set(findings))} findings")
+    print(f"{len(files)} files, {checks.done} compiler checks ({checks.cached} unchanged since "
+          f"the last run), {len(set(findings))} findings")
     return 1 if findings else 0
 
 

@@ -1,8 +1,8 @@
 """The checks of lint that run a compiler: each header alone, and clang-tidy.
 
-Both take their flags from compile_commands.json. A check that passed is not run again until its
-command, the tool, its configuration or a project file that it read has changed: build/lint/passed.json
-remembers the hashes.
+Both take their flags from compile_commands.json. A check is not run again until its command, the
+tool, its configuration or a project file that it read has changed: build/lint/results.json remembers
+their hashes and what was found.
 """
 
 import hashlib
@@ -41,12 +41,12 @@ class Checks:
         self.root, self.build = root, build
         self.done = self.cached = 0
         self.file_hashes = {}
-        self.memory = root / "build/lint/passed.json"
+        self.memory = root / "build/lint/results.json"
         self.memory.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self.passed = json.loads(self.memory.read_text())
+            self.results = json.loads(self.memory.read_text())
         except (FileNotFoundError, ValueError):
-            self.passed = {}
+            self.results = {}
         # source relative to the root -> flags with absolute paths
         self.commands = {}
         for entry in json.loads((build / "compile_commands.json").read_text()):
@@ -170,19 +170,19 @@ class Checks:
         findings, fresh = [], []
         for name, key, function in jobs:
             self.done += 1
-            known = self.passed.get(name)
+            known = self.results.get(name)
             if known and known["key"] == key and all(
                     self.hash_of(path) == hashed for path, hashed in known["inputs"].items()):
                 self.cached += 1
+                findings += [Finding(*finding) for finding in known["findings"]]
             else:
                 fresh.append((name, key, function))
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             for (name, key, _), (found, inputs) in zip(fresh, pool.map(lambda job: job[2](), fresh)):
                 findings += found
-                if found:
-                    self.passed.pop(name, None)
-                else:
+                self.results.pop(name, None)
+                if inputs:  # a compiler that failed may not have said what it read
                     hashes = {path: self.hash_of(path) for path in inputs}
-                    self.passed[name] = {"key": key, "inputs": hashes}
-        self.memory.write_text(json.dumps(self.passed))
+                    self.results[name] = {"key": key, "inputs": hashes, "findings": found}
+        self.memory.write_text(json.dumps(self.results))
         return findings

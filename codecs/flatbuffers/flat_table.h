@@ -71,7 +71,8 @@ class FlatTable {
 template <class T>
 Result<FlatTable<T>> FlatTable<T>::from(Buffer bytes) {
   const auto refuse = [](std::string_view why) {
-    return onward::fail(StatusCode::kInvalidArgument, "not a valid table " + std::string(type_name()) + ": " + std::string(why));
+    return onward::fail(StatusCode::kInvalidArgument,
+                        "not a valid table " + std::string(type_name()) + ": " + std::string(why));
   };
   // The library asserts on sizes beyond its own limit.
   if (bytes.size() >= FLATBUFFERS_MAX_BUFFER_SIZE) return refuse("too large");
@@ -92,7 +93,8 @@ struct Value<FlatTable<T>> {
     if (table) {
       encoder.table(FlatTable<T>::type_name(), table.buffer());
     } else {
-      encoder.fail(Status(StatusCode::kInvalidArgument, "an empty FlatTable cannot be carried; build one, or use optional"));
+      encoder.fail(
+          Status(StatusCode::kInvalidArgument, "an empty FlatTable cannot be carried; build one, or use optional"));
     }
   }
   static void decode(Decoder& decoder, FlatTable<T>& table) {

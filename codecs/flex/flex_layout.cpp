@@ -69,9 +69,10 @@ std::uint64_t FlexEncoder::place_key(std::string_view key) {
     key_vectors_.fill({});
     sharing_ = true;
   }
-  const auto letter = [&](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(key[i])); };
-  const std::size_t hash = key.empty() ? 0 : key.size() + letter(0) + 3 * letter(key.size() - 1) + 5 * letter(key.size() / 2);
-  KeyPlace& place = keys_[hash % kSharePlaces];
+  const auto letter = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(key[i])); };
+  auto hash = static_cast<std::uint32_t>(key.size());
+  if (!key.empty()) hash ^= letter(0) << 8U ^ letter(key.size() / 2) << 16U ^ letter(key.size() - 1) << 24U;
+  KeyPlace& place = keys_[hash * 0x9E37'79B1U >> (32U - kSharePlacesLog)];
   const std::size_t position = body_.size();
   if (place.after != 0 && place.bytes == key.size() && position - place.after < kMaxShareDistance &&
       std::memcmp(body_.data() + place.after - 1, key.data(), key.size()) == 0) {
@@ -97,7 +98,7 @@ bool FlexEncoder::sort_map(std::size_t first) {
   };
   static_assert(sizeof(Entry) == 2 * sizeof(Slot));
   if (slot_count_ == first) return true;
-  if (sharing_ && same_keys(first, key_vectors_[slots_[first].bits % kSharePlaces])) return true;
+  if (sharing_ && same_keys(first, key_vectors_[slots_[first].bits % kSharedVectors])) return true;
   auto* begin = reinterpret_cast<Entry*>(slots_ + first);
   auto* end = reinterpret_cast<Entry*>(slots_ + slot_count_);
   const auto compare = [this](const Entry& a, const Entry& b) {
@@ -108,7 +109,8 @@ bool FlexEncoder::sort_map(std::size_t first) {
   std::sort(begin, end, [&](const Entry& a, const Entry& b) { return compare(a, b) < 0; });
   const auto* twice = std::adjacent_find(begin, end, not_rising);
   if (twice == end) return true;
-  fail(Status(StatusCode::kInvalidArgument, "a map has the key \"" + std::string(text_at(twice->key.bits)) + "\" twice"));
+  fail(Status(StatusCode::kInvalidArgument,
+              "a map has the key \"" + std::string(text_at(twice->key.bits)) + "\" twice"));
   return false;
 }
 
@@ -128,7 +130,7 @@ bool FlexEncoder::same_keys(std::size_t first, const KeyVectorPlace& place) {
 
 FlexEncoder::Slot FlexEncoder::place_key_vector(std::size_t first) {
   if (slot_count_ == first) return lay_out(first, 2, Type::kVectorKey, nullptr);
-  KeyVectorPlace& place = key_vectors_[slots_[first].bits % kSharePlaces];
+  KeyVectorPlace& place = key_vectors_[slots_[first].bits % kSharedVectors];
   if (same_keys(first, place)) return Slot{place.position, Type::kVectorKey, place.width};
   const Slot keys = lay_out(first, 2, Type::kVectorKey, nullptr);
   if (keys.bits <= 0xFFFF'FFFF) {

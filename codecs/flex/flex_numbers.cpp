@@ -70,10 +70,17 @@ bool FlexDecoder::real_of(Reference reference, double& out) {
   Reference word;
   if (!number_word(reference, word)) return false;
   switch (word.type) {
-    case Type::kInt: out = static_cast<double>(read_signed(word.word, word.word_bytes)); return true;
-    case Type::kUint: out = static_cast<double>(read_unsigned(word.word, word.word_bytes)); return true;
-    case Type::kFloat: break;
-    default: fail_mismatch(ValueKind::kReal, reference); return false;
+    case Type::kInt:
+      out = static_cast<double>(read_signed(word.word, word.word_bytes));
+      return true;
+    case Type::kUint:
+      out = static_cast<double>(read_unsigned(word.word, word.word_bytes));
+      return true;
+    case Type::kFloat:
+      break;
+    default:
+      fail_mismatch(ValueKind::kReal, reference);
+      return false;
   }
   if (word.word_bytes < 4) {
     fail_malformed("a real of fewer than 32 bits");
@@ -131,11 +138,13 @@ void FlexDecoder::convert_numbers(void* out) {
       if (status_.ok()) value = static_cast<T>(wide);
     } else if constexpr (std::is_signed_v<T>) {
       std::int64_t wide = 0;
-      if (signed_of(reference, wide) && !std::in_range<T>(wide)) fail_value(std::to_string(wide), to_string(number_type_of<T>()));
+      if (signed_of(reference, wide) && !std::in_range<T>(wide))
+        fail_value(std::to_string(wide), to_string(number_type_of<T>()));
       value = static_cast<T>(wide);
     } else {
       std::uint64_t wide = 0;
-      if (unsigned_of(reference, wide) && !std::in_range<T>(wide)) fail_value(std::to_string(wide), to_string(number_type_of<T>()));
+      if (unsigned_of(reference, wide) && !std::in_range<T>(wide))
+        fail_value(std::to_string(wide), to_string(number_type_of<T>()));
       value = static_cast<T>(wide);
     }
     std::memcpy(to + i * sizeof value, &value, sizeof value);
@@ -144,22 +153,35 @@ void FlexDecoder::convert_numbers(void* out) {
 
 void FlexDecoder::numbers(NumberType type, void* out, std::size_t count) {
   if (!status_.ok()) return;
-  if (count != pending_.count) return fail(Status(StatusCode::kInternal, "a decoder was misused: all numbers are read, or none"));
+  if (count != pending_.count)
+    return fail(Status(StatusCode::kInternal, "a decoder was misused: all numbers are read, or none"));
   if (copy_numbers(type, out)) return;
   switch (type) {
-    case NumberType::kBool: return convert_numbers<bool>(out);
-    case NumberType::kInt8: return convert_numbers<std::int8_t>(out);
-    case NumberType::kInt16: return convert_numbers<std::int16_t>(out);
-    case NumberType::kInt32: return convert_numbers<std::int32_t>(out);
-    case NumberType::kInt64: return convert_numbers<std::int64_t>(out);
-    case NumberType::kUint8: return convert_numbers<std::uint8_t>(out);
-    case NumberType::kUint16: return convert_numbers<std::uint16_t>(out);
-    case NumberType::kUint32: return convert_numbers<std::uint32_t>(out);
-    case NumberType::kUint64: return convert_numbers<std::uint64_t>(out);
-    case NumberType::kFloat32: return convert_numbers<float>(out);
-    case NumberType::kFloat64: return convert_numbers<double>(out);
+    case NumberType::kBool:
+      return convert_numbers<bool>(out);
+    case NumberType::kInt8:
+      return convert_numbers<std::int8_t>(out);
+    case NumberType::kInt16:
+      return convert_numbers<std::int16_t>(out);
+    case NumberType::kInt32:
+      return convert_numbers<std::int32_t>(out);
+    case NumberType::kInt64:
+      return convert_numbers<std::int64_t>(out);
+    case NumberType::kUint8:
+      return convert_numbers<std::uint8_t>(out);
+    case NumberType::kUint16:
+      return convert_numbers<std::uint16_t>(out);
+    case NumberType::kUint32:
+      return convert_numbers<std::uint32_t>(out);
+    case NumberType::kUint64:
+      return convert_numbers<std::uint64_t>(out);
+    case NumberType::kFloat32:
+      return convert_numbers<float>(out);
+    case NumberType::kFloat64:
+      return convert_numbers<double>(out);
     case NumberType::kFloat16:
-    case NumberType::kBfloat16: break;
+    case NumberType::kBfloat16:
+      break;
   }
   if (count > 0) fail_value("packed numbers of another type", to_string(type));
 }
@@ -183,12 +205,6 @@ std::string FlexDecoder::where() const {
     path.append(reinterpret_cast<const char*>(key), strnlen(reinterpret_cast<const char*>(key), room));
   }
   return path.starts_with('.') ? path.substr(1) : path;
-}
-
-void FlexDecoder::fail_at(std::string what) {
-  const std::string path = where();
-  if (!path.empty()) what = "at " + path + ": " + what;
-  fail(Status(StatusCode::kInvalidArgument, std::move(what)));
 }
 
 void FlexDecoder::fail_value(std::string value, std::string_view type) {

@@ -22,21 +22,30 @@ bool is_numbers(Type type) {
 
 Type element_of(Type vector) {
   switch (vector) {
-    case Type::kVectorInt: return Type::kInt;
-    case Type::kVectorUint: return Type::kUint;
-    case Type::kVectorFloat: return Type::kFloat;
-    case Type::kVectorBool: return Type::kBool;
-    default: return Type::kKey;
+    case Type::kVectorInt:
+      return Type::kInt;
+    case Type::kVectorUint:
+      return Type::kUint;
+    case Type::kVectorFloat:
+      return Type::kFloat;
+    case Type::kVectorBool:
+      return Type::kBool;
+    default:
+      return Type::kKey;
   }
 }
 
 NumberType number_type_of_elements(Type element, std::uint8_t width) {
   const int log = width == 1 ? 0 : width == 2 ? 1 : width == 4 ? 2 : 3;
   switch (element) {
-    case Type::kInt: return static_cast<NumberType>(static_cast<int>(NumberType::kInt8) + log);
-    case Type::kUint: return static_cast<NumberType>(static_cast<int>(NumberType::kUint8) + log);
-    case Type::kBool: return NumberType::kBool;
-    default: return width == 4 ? NumberType::kFloat32 : NumberType::kFloat64;
+    case Type::kInt:
+      return static_cast<NumberType>(static_cast<int>(NumberType::kInt8) + log);
+    case Type::kUint:
+      return static_cast<NumberType>(static_cast<int>(NumberType::kUint8) + log);
+    case Type::kBool:
+      return NumberType::kBool;
+    default:
+      return width == 4 ? NumberType::kFloat32 : NumberType::kFloat64;
   }
 }
 
@@ -72,7 +81,13 @@ bool FlexDecoder::resolve_fixed(Reference reference, Vector& out) {
     fail_malformed("a vector of fixed length does not fit");
     return false;
   }
-  out = {.words = words, .types = nullptr, .keys = nullptr, .count = count, .width = reference.width, .key_width = 0, .element_type = element};
+  out = {.words = words,
+         .types = nullptr,
+         .keys = nullptr,
+         .count = count,
+         .width = reference.width,
+         .key_width = 0,
+         .element_type = element};
   return true;
 }
 
@@ -111,21 +126,31 @@ Extended FlexDecoder::extended(Reference reference, Vector& out) {
 
 ValueKind FlexDecoder::kind_of(Reference reference) {
   switch (reference.type) {
-    case Type::kNull: return ValueKind::kNull;
-    case Type::kBool: return ValueKind::kBoolean;
+    case Type::kNull:
+      return ValueKind::kNull;
+    case Type::kBool:
+      return ValueKind::kBoolean;
     case Type::kInt:
-    case Type::kIndirectInt: return ValueKind::kInteger;
+    case Type::kIndirectInt:
+      return ValueKind::kInteger;
     case Type::kUint:
-    case Type::kIndirectUint: return ValueKind::kUnsigned;
+    case Type::kIndirectUint:
+      return ValueKind::kUnsigned;
     case Type::kFloat:
-    case Type::kIndirectFloat: return ValueKind::kReal;
+    case Type::kIndirectFloat:
+      return ValueKind::kReal;
     case Type::kKey:
-    case Type::kString: return ValueKind::kString;
-    case Type::kBlob: return ValueKind::kBytes;
-    case Type::kMap: return ValueKind::kMap;
+    case Type::kString:
+      return ValueKind::kString;
+    case Type::kBlob:
+      return ValueKind::kBytes;
+    case Type::kMap:
+      return ValueKind::kMap;
     case Type::kVectorKey:
-    case Type::kVectorString: return ValueKind::kSequence;
-    case Type::kVector: break;
+    case Type::kVectorString:
+      return ValueKind::kSequence;
+    case Type::kVector:
+      break;
     default:
       if (is_numbers(reference.type)) return ValueKind::kNumbers;
       fail_malformed("a value of the unknown type " + std::to_string(static_cast<int>(reference.type)));
@@ -133,11 +158,16 @@ ValueKind FlexDecoder::kind_of(Reference reference) {
   }
   Vector vector;
   switch (extended(reference, vector)) {
-    case Extended::kSegment: return ValueKind::kBytes;
-    case Extended::kTensor: return ValueKind::kTensor;
-    case Extended::kTable: return ValueKind::kTable;
-    case Extended::kNumbers: return ValueKind::kNumbers;
-    case Extended::kNone: break;
+    case Extended::kSegment:
+      return ValueKind::kBytes;
+    case Extended::kTensor:
+      return ValueKind::kTensor;
+    case Extended::kTable:
+      return ValueKind::kTable;
+    case Extended::kNumbers:
+      return ValueKind::kNumbers;
+    case Extended::kNone:
+      break;
   }
   return status_.ok() ? ValueKind::kSequence : ValueKind::kNull;
 }
@@ -155,7 +185,8 @@ bool FlexDecoder::sequence_of(Reference reference, Vector& out) {
       if (!resolve_numbers(reference, out, type)) return false;
       if (out.element_type != Type::kNull) return true;
       break;
-    default: break;
+    default:
+      break;
   }
   fail_mismatch(ValueKind::kSequence, reference);
   return false;
@@ -176,8 +207,8 @@ bool FlexDecoder::resolve_numbers(Reference reference, Vector& out, NumberType& 
     if (!status_.ok()) return false;
     if (form != Extended::kNumbers) return sequence_of(reference, out);
     std::uint64_t number = 0;
-    if (out.count != 3 || !unsigned_of(element(out, 1), number) || number >= kNumberTypes || !blob_of(element(out, 2), blob) ||
-        blob.size() % size_of(static_cast<NumberType>(number)) != 0) {
+    if (out.count != 3 || !unsigned_of(element(out, 1), number) || number >= kNumberTypes ||
+        !blob_of(element(out, 2), blob) || blob.size() % size_of(static_cast<NumberType>(number)) != 0) {
       fail_malformed("packed numbers are not [key, type, bytes]");
       return false;
     }
@@ -256,7 +287,8 @@ bool FlexDecoder::segment_of(const Vector& vector, std::size_t& index) {
     return false;
   }
   if (number >= message_.segments.size() || number >= segments_used_.size()) {
-    fail_malformed("it refers to segment " + std::to_string(number) + " of " + std::to_string(message_.segments.size()));
+    fail_malformed("it refers to segment " + std::to_string(number) + " of " +
+                   std::to_string(message_.segments.size()));
     return false;
   }
   index = static_cast<std::size_t>(number);

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <bit>
 #include <cstring>
+#include <limits>
 #include <mutex>
 #include <new>
 #include <vector>
@@ -102,13 +103,13 @@ struct WrappedRelease {
 }  // namespace
 
 Buffer Buffer::allocate(std::size_t bytes) {
+  if (bytes > std::numeric_limits<std::size_t>::max() / 2) throw std::bad_alloc();  // the sums below stay in range
   std::size_t whole = sizeof(Block) + kHeaderRoom + bytes;
   Block* block = nullptr;
   if (whole <= kMaxPooledBytes) {
     whole = (whole + 31) / 32 * 32;
     block = new (pool_allocate(whole)) Block;
   } else {
-    if (whole < bytes) throw std::bad_alloc();
     whole = LargeBlocks::class_of(whole);
     block = new (LargeBlocks::instance().allocate(whole)) Block;
     large_in_use.fetch_add(whole, std::memory_order_relaxed);

@@ -6,8 +6,6 @@
 #include <string>
 #include <utility>
 
-#include "onward/value_traits.h"
-
 namespace onward {
 
 namespace {
@@ -33,20 +31,8 @@ constexpr std::array<NumberTypeFacts, kNumberTypes> kNumberFacts = {{
 }};
 
 constexpr std::array<std::string_view, 12> kKindNames = {
-    "null", "a boolean", "an integer", "an unsigned integer", "a real", "a string", "bytes", "a sequence", "a map",
-    "packed numbers", "a tensor", "a table"};
-
-void fail_at(Decoder& decoder, std::string what) {
-  const std::string where = decoder.where();
-  if (!where.empty()) what = "at " + where + ": " + what;
-  decoder.fail(Status(StatusCode::kInvalidArgument, std::move(what)));
-}
-
-void fail_value(Decoder& decoder, std::string value, std::string_view type) {
-  value += " does not fit ";
-  value += type;
-  fail_at(decoder, std::move(value));
-}
+    "null",  "a boolean",  "an integer", "an unsigned integer", "a real",   "a string",
+    "bytes", "a sequence", "a map",      "packed numbers",      "a tensor", "a table"};
 
 }  // namespace
 
@@ -82,31 +68,10 @@ Status check_tensor(const TensorValue& value) {
                  std::to_string(value.data.size()));
 }
 
-namespace detail {
-
-void fail_does_not_fit(Decoder& decoder, std::int64_t value, std::string_view type) {
-  fail_value(decoder, std::to_string(value), type);
+void Decoder::fail_at(std::string what) {
+  const std::string path = where();
+  if (!path.empty()) what = "at " + path + ": " + what;
+  fail(Status(StatusCode::kInvalidArgument, std::move(what)));
 }
-
-void fail_does_not_fit(Decoder& decoder, std::uint64_t value, std::string_view type) {
-  fail_value(decoder, std::to_string(value), type);
-}
-
-void fail_does_not_fit(Decoder& decoder, double value, std::string_view type) {
-  fail_value(decoder, std::to_string(value), type);
-}
-
-void fail_does_not_fit(Decoder& decoder, std::string_view value, std::string_view type) {
-  fail_value(decoder, '"' + std::string(value) + '"', type);
-}
-
-void fail_wrong_count(Decoder& decoder, std::size_t expected, std::size_t found, std::string_view type) {
-  std::string what = "expected " + std::to_string(expected) + (expected == 1 ? " value" : " values");
-  what += " for ";
-  what += type;
-  fail_at(decoder, what + ", found " + std::to_string(found));
-}
-
-}  // namespace detail
 
 }  // namespace onward

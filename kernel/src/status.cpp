@@ -101,6 +101,7 @@ std::string Status::to_string() const {
 }
 
 Status status_from(const std::exception_ptr& error) noexcept {
+  if (!error) return {StatusCode::kUnknown, "an error without an exception"};
   try {
     std::rethrow_exception(error);
   } catch (...) {

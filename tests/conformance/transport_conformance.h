@@ -3,7 +3,7 @@
 // What every transport must do, whichever it is. The cases stand in transport_*_cases.cpp; a
 // transport joins with one line:
 //
-//   INSTANTIATE_TEST_SUITE_P(Tcp, TransportConformance, testing::Values(tcp_under_test()), name_of);
+//   ONWARD_TRANSPORT_CONFORMANCE(Tcp, tcp_under_test());
 //
 // Every callback is checked on its way: none comes from inside a call, on_closed comes once and last.
 #pragma once
@@ -22,20 +22,9 @@
 #include "onward/event_loop.h"
 #include "onward/message.h"
 #include "onward/transport.h"
+#include "../sanitized.h"
 
 namespace onward::testing_support {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-inline constexpr bool kSanitized = true;
-#else
-inline constexpr bool kSanitized = false;
-#endif
-#else
-inline constexpr bool kSanitized = false;
-#endif
 
 // How long a test waits for what must happen, before it fails.
 inline constexpr std::chrono::seconds kPatience{kSanitized ? 60 : 10};
@@ -47,8 +36,8 @@ struct TransportUnderTest {
   std::function<Url()> listening_url;
   // Where nobody listens.
   std::function<Url()> deserted_url;
-  // A blocking socket, connected to a listener's URL, that the test reads and writes bytes on; empty
-  // for a transport that is no stream of bytes.
+  // A socket, connected to a listener's URL, that the test reads and writes bytes on; empty for a
+  // transport that is no stream of bytes.
   std::function<int(const Url& url)> connect_raw = {};
 
   friend std::ostream& operator<<(std::ostream& out, const TransportUnderTest& transport) {
@@ -56,8 +45,10 @@ struct TransportUnderTest {
   }
 };
 
-inline std::string name_of(const testing::TestParamInfo<TransportUnderTest>& info) {
-  return info.param.name;
+inline std::string name_of(const testing::TestParamInfo<TransportUnderTest>& info) { return info.param.name; }
+inline std::vector<TransportUnderTest> if_stream_of_bytes(TransportUnderTest transport) {
+  if (!transport.connect_raw) return {};
+  return {std::move(transport)};
 }
 
 // Turns the loop until `condition` holds; false when that takes too long.
@@ -71,8 +62,7 @@ Buffer patterned(std::size_t bytes, std::uint64_t seed);
 std::string pattern_error(std::span<const std::byte> bytes, std::uint64_t seed);
 
 // A request with call_id `id`, a body and segments of these sizes, patterned with `id`.
-Message make_message(std::uint64_t id, std::size_t body_bytes,
-                     const std::vector<std::size_t>& segments = {});
+Message make_message(std::uint64_t id, std::size_t body_bytes, const std::vector<std::size_t>& segments = {});
 // Empty if `message` is what make_message() made of the same arguments.
 std::string message_error(const InboundMessage& message, std::uint64_t id, std::size_t body_bytes,
                           const std::vector<std::size_t>& segments = {});
@@ -159,12 +149,12 @@ class TransportConformance : public testing::TestWithParam<TransportUnderTest> {
   std::unique_ptr<Peer> connect(bool with_hello = true);
   // The next connection that was accepted, not started; it has sent a HELLO.
   std::unique_ptr<Peer> accept(bool with_hello = true);
+  // Lets go of what has been accepted so far.
+  void discard_accepted();
   // Both of them, started, HELLOs exchanged: `client` and `server`.
   void connect_pair();
 
-  bool run_until(const std::function<bool()>& condition) {
-    return testing_support::run_until(loop, condition);
-  }
+  bool run_until(const std::function<bool()>& condition) { return testing_support::run_until(loop, condition); }
 
   MessageLimits limits;
   EventLoop loop;
@@ -174,5 +164,42 @@ class TransportConformance : public testing::TestWithParam<TransportUnderTest> {
   std::unique_ptr<Peer> client;
   std::unique_ptr<Peer> server;
 };
+
+// A peer that is nothing but a socket.
+class RawPeer {
+ public:
+  explicit RawPeer(int socket) : socket_(socket) {}
+  ~RawPeer() { close(); }
+  RawPeer(const RawPeer&) = delete;
+  RawPeer& operator=(const RawPeer&) = delete;
+
+  // As much as the socket takes at once, which tests do not exceed.
+  void write(const std::string& bytes) const;
+  void end_output() const;
+  // Adds what has arrived to `into`; false once nothing more will.
+  bool read(std::string& into) const;
+  void close();
+
+ private:
+  int socket_;
+};
+
+// A listener that a raw socket has connected to, for transports that are streams of bytes.
+class TransportBytes : public TransportConformance {
+ protected:
+  void SetUp() override;
+  // A new raw peer, and as `server` the connection that was accepted from it.
+  void begin();
+  // The connection has ended with this code, and a reason that has `part` in it; the socket, too.
+  void expect_closed(StatusCode code, const std::string& part);
+
+  std::unique_ptr<RawPeer> raw;
+};
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(TransportBytes);
+
+// The whole suite for one transport.
+#define ONWARD_TRANSPORT_CONFORMANCE(Name, transport)                                        \
+  INSTANTIATE_TEST_SUITE_P(Name, TransportConformance, testing::Values(transport), name_of); \
+  INSTANTIATE_TEST_SUITE_P(Name, TransportBytes, testing::ValuesIn(if_stream_of_bytes(transport)), name_of)
 
 }  // namespace onward::testing_support

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The transports that the conformance suite runs on.
+#include "transport_conformance.h"
+
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -11,7 +13,6 @@
 
 #include "inproc/inproc_transport.h"
 #include "tcp/tcp_transport.h"
-#include "transport_conformance.h"
 #include "unix/unix_transport.h"
 
 namespace onward::testing_support {
@@ -48,9 +49,8 @@ int connect_raw_unix(const Url& url) {
 
 TransportUnderTest tcp_under_test(const TcpOptions& options = {}) {
   return {.name = "Tcp",
-          .make = [options](EventLoop& loop, const MessageLimits& limits) {
-            return make_tcp_transport(loop, limits, options);
-          },
+          .make = [options](EventLoop& loop,
+                            const MessageLimits& limits) { return make_tcp_transport(loop, limits, options); },
           .listening_url = [] { return Url{"tcp", "127.0.0.1:0"}; },
           .deserted_url = [] { return Url{"tcp", "127.0.0.1:1"}; },
           .connect_raw = connect_raw_tcp};
@@ -58,9 +58,8 @@ TransportUnderTest tcp_under_test(const TcpOptions& options = {}) {
 
 TransportUnderTest unix_under_test(const UnixOptions& options = {}) {
   return {.name = "Unix",
-          .make = [options](EventLoop& loop, const MessageLimits& limits) {
-            return make_unix_transport(loop, limits, options);
-          },
+          .make = [options](EventLoop& loop,
+                            const MessageLimits& limits) { return make_unix_transport(loop, limits, options); },
           .listening_url = [] { return Url{"unix", testing::TempDir() + unique_name()}; },
           .deserted_url = [] { return Url{"unix", testing::TempDir() + unique_name()}; },
           .connect_raw = connect_raw_unix};
@@ -68,26 +67,21 @@ TransportUnderTest unix_under_test(const UnixOptions& options = {}) {
 
 TransportUnderTest inproc_under_test() {
   return {.name = "Inproc",
-          .make = [](EventLoop& loop, const MessageLimits& limits) {
-            return make_inproc_transport(loop, limits);
-          },
+          .make = [](EventLoop& loop, const MessageLimits& limits) { return make_inproc_transport(loop, limits); },
           .listening_url = [] { return Url{"inproc", unique_name()}; },
           .deserted_url = [] { return Url{"inproc", unique_name()}; }};
 }
 
 // Enough for a few messages. With less, TCP waits for its timers, and the tests with it.
 constexpr int kSmall = 16384;
+const TcpOptions kSmallTcp{.send_buffer_bytes = kSmall, .receive_buffer_bytes = kSmall};
+constexpr UnixOptions kSmallUnix{.send_buffer_bytes = kSmall};
 
-INSTANTIATE_TEST_SUITE_P(Inproc, TransportConformance, testing::Values(inproc_under_test()),
-                         name_of);
-INSTANTIATE_TEST_SUITE_P(Tcp, TransportConformance, testing::Values(tcp_under_test()), name_of);
-INSTANTIATE_TEST_SUITE_P(TcpSmallBuffers, TransportConformance,
-                         testing::Values(tcp_under_test({.send_buffer_bytes = kSmall,
-                                                         .receive_buffer_bytes = kSmall})),
-                         name_of);
-INSTANTIATE_TEST_SUITE_P(Unix, TransportConformance, testing::Values(unix_under_test()), name_of);
-INSTANTIATE_TEST_SUITE_P(UnixSmallBuffers, TransportConformance,
-                         testing::Values(unix_under_test({.send_buffer_bytes = kSmall})), name_of);
+ONWARD_TRANSPORT_CONFORMANCE(Inproc, inproc_under_test());
+ONWARD_TRANSPORT_CONFORMANCE(Tcp, tcp_under_test());
+ONWARD_TRANSPORT_CONFORMANCE(TcpSmallBuffers, tcp_under_test(kSmallTcp));
+ONWARD_TRANSPORT_CONFORMANCE(Unix, unix_under_test());
+ONWARD_TRANSPORT_CONFORMANCE(UnixSmallBuffers, unix_under_test(kSmallUnix));
 
 }  // namespace
 }  // namespace onward::testing_support

@@ -29,16 +29,14 @@ TEST_P(TransportConformance, MessagesArriveInOrderInBothDirections) {
   const auto size_of = [](std::uint64_t id) { return (id * 37) % 700; };
   for (Peer* peer : {client.get(), server.get()}) {
     peer->message_hook = [peer, size_of](InboundMessage& message) {
-      const std::string error =
-          message_error(message, peer->received, size_of(peer->received));
+      const std::string error = message_error(message, peer->received, size_of(peer->received));
       EXPECT_EQ(error, "");
     };
     for (std::uint64_t id = 1; id <= kMessages; ++id) {
       peer->send(make_message(id, size_of(id)));
     }
   }
-  EXPECT_TRUE(run_until(
-      [this] { return client->received == kMessages && server->received == kMessages; }));
+  EXPECT_TRUE(run_until([this] { return client->received == kMessages && server->received == kMessages; }));
 }
 
 TEST_P(TransportConformance, HeadersArriveAsTheyWereSent) {
@@ -91,8 +89,7 @@ TEST_P(TransportConformance, SegmentsOfAllSizesArriveIntact) {
     const bool large = server->received % 2 == 1;
     const std::vector<std::size_t> segments =
         large ? std::vector{sizes[index], std::size_t{3}} : std::vector<std::size_t>{};
-    EXPECT_EQ(message_error(message, server->received, 20, segments), "")
-        << "segment of " << sizes[index];
+    EXPECT_EQ(message_error(message, server->received, 20, segments), "") << "segment of " << sizes[index];
   };
   std::uint64_t id = 0;
   for (const std::size_t size : sizes) {
@@ -125,8 +122,7 @@ TEST_P(TransportConformance, SixtyFourMebibytesArriveIntact) {
   connect_pair();
   server->message_hook = [&](InboundMessage& message) {
     const bool as_body = server->received == 1;
-    EXPECT_EQ(as_body ? message_error(message, 1, kBytes)
-                      : message_error(message, 2, 5, {kBytes, 0, kBytes / 2 + 1}),
+    EXPECT_EQ(as_body ? message_error(message, 1, kBytes) : message_error(message, 2, 5, {kBytes, 0, kBytes / 2 + 1}),
               "");
   };
   client->send(make_message(1, kBytes));
@@ -145,8 +141,7 @@ TEST_P(TransportConformance, BigMessagesCrossEachOtherWithoutDeadlock) {
     };
     for (std::size_t id = 1; id <= kMessages; ++id) peer->send(make_message(id, 10, {kBytes}));
   }
-  EXPECT_TRUE(run_until(
-      [this] { return client->received == kMessages && server->received == kMessages; }));
+  EXPECT_TRUE(run_until([this] { return client->received == kMessages && server->received == kMessages; }));
 }
 
 TEST_P(TransportConformance, AMillionSmallMessagesArrive) {

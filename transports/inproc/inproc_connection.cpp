@@ -7,9 +7,8 @@
 
 namespace onward {
 
-InprocConnection::InprocConnection(EventLoop& loop, const MessageLimits& limits,
-                                   std::string description, std::shared_ptr<InprocLink> link,
-                                   std::size_t side)
+InprocConnection::InprocConnection(EventLoop& loop, const MessageLimits& limits, std::string description,
+                                   std::shared_ptr<InprocLink> link, std::size_t side)
     : loop_(loop),
       limits_(limits),
       description_(std::move(description)),
@@ -140,8 +139,7 @@ void InprocConnection::finish(Status reason) {
   arrivals_ = {};
   next_ = 0;
   link_->detach(side_);
-  InprocLink::finish(link_, side_,
-                     Status(StatusCode::kUnavailable, description_ + ": the peer went away"));
+  InprocLink::finish(link_, side_, Status(StatusCode::kUnavailable, description_ + ": the peer went away"));
   if (events_ != nullptr) notices_.schedule();
 }
 

@@ -34,7 +34,7 @@ class InprocConnection final : public Connection, private Flushable, private Inp
   void resume() override;
   [[nodiscard]] std::size_t queued_bytes() const override;
   [[nodiscard]] std::string description() const override { return description_; }
-  void on_dispose() noexcept;
+  void on_dispose() noexcept override;
 
  private:
   enum class State : std::uint8_t {
@@ -50,9 +50,7 @@ class InprocConnection final : public Connection, private Flushable, private Inp
   [[nodiscard]] bool deliver_one(Message message);
   void finish(Status reason);
   [[nodiscard]] Status check(const MessageHeader& header, std::size_t bytes);
-  [[nodiscard]] bool delivers() const noexcept {
-    return events_ != nullptr && !paused_ && state_ == State::kOpen;
-  }
+  [[nodiscard]] bool delivers() const noexcept { return events_ != nullptr && !paused_ && state_ == State::kOpen; }
 
   EventLoop& loop_;
   MessageLimits limits_;

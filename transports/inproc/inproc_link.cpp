@@ -31,8 +31,7 @@ InprocLink::~InprocLink() {
   }
 }
 
-void InprocLink::attach(const std::shared_ptr<InprocLink>& link, std::size_t side, EventLoop& loop,
-                        End& end) {
+void InprocLink::attach(const std::shared_ptr<InprocLink>& link, std::size_t side, EventLoop& loop, End& end) {
   Side& mine = link->sides_[side];
   mine.end = &end;
   LoopHandle::retain(&loop.handle());
@@ -55,8 +54,7 @@ void InprocLink::detach(std::size_t side) noexcept {
   dropped.swap(mine.inbox);
 }
 
-void InprocLink::send(const std::shared_ptr<InprocLink>& link, std::size_t from,
-                      std::vector<Message>& messages) {
+void InprocLink::send(const std::shared_ptr<InprocLink>& link, std::size_t from, std::vector<Message>& messages) {
   std::size_t bytes = 0;
   for (const Message& message : messages) bytes += weight(message);
   Side& to = link->sides_[1 - from];
@@ -105,8 +103,7 @@ void InprocLink::receive(std::size_t side, Arrivals& arrivals) {
   arrivals.reason = mine.reason;
 }
 
-void InprocLink::consumed(const std::shared_ptr<InprocLink>& link, std::size_t side,
-                          std::size_t bytes) {
+void InprocLink::consumed(const std::shared_ptr<InprocLink>& link, std::size_t side, std::size_t bytes) {
   Side& mine = link->sides_[side];
   bool wake = false;
   {
@@ -118,8 +115,7 @@ void InprocLink::consumed(const std::shared_ptr<InprocLink>& link, std::size_t s
   if (wake) queue(link, 1 - side);
 }
 
-void InprocLink::wake_when_pending(const std::shared_ptr<InprocLink>& link, std::size_t side,
-                                   std::size_t bytes) {
+void InprocLink::wake_when_pending(const std::shared_ptr<InprocLink>& link, std::size_t side, std::size_t bytes) {
   Side& to = link->sides_[side];
   bool wake = false;
   {
@@ -131,8 +127,7 @@ void InprocLink::wake_when_pending(const std::shared_ptr<InprocLink>& link, std:
 }
 
 bool InprocLink::take_drained(Side& side) noexcept {
-  if (side.wake_sender_at == kNever ||
-      side.pending_bytes.load(std::memory_order_relaxed) > side.wake_sender_at) {
+  if (side.wake_sender_at == kNever || side.pending_bytes.load(std::memory_order_relaxed) > side.wake_sender_at) {
     return false;
   }
   side.wake_sender_at = kNever;

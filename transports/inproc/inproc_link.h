@@ -38,30 +38,26 @@ class InprocLink {
   ~InprocLink();
 
   // End `side`, 0 or 1, lives on `loop` from now on. Once for each side, on that loop's thread.
-  static void attach(const std::shared_ptr<InprocLink>& link, std::size_t side, EventLoop& loop,
-                     End& end);
+  static void attach(const std::shared_ptr<InprocLink>& link, std::size_t side, EventLoop& loop, End& end);
   // It is called no more; what has been sent to it is dropped. On its loop's thread.
   void detach(std::size_t side) noexcept;
 
   // Empties `messages` into the other end's inbox.
-  static void send(const std::shared_ptr<InprocLink>& link, std::size_t from,
-                   std::vector<Message>& messages);
+  static void send(const std::shared_ptr<InprocLink>& link, std::size_t from, std::vector<Message>& messages);
   // The last word of end `from`. A second one is not heard.
   static void finish(const std::shared_ptr<InprocLink>& link, std::size_t from, Status reason);
 
   // Moves what has arrived for end `side` behind what `arrivals` holds.
   void receive(std::size_t side, Arrivals& arrivals);
   // `bytes` of what end `side` has received are done with. Wakes the sender if it waits for that.
-  static void consumed(const std::shared_ptr<InprocLink>& link, std::size_t side,
-                       std::size_t bytes);
+  static void consumed(const std::shared_ptr<InprocLink>& link, std::size_t side, std::size_t bytes);
 
   // Bytes on their way to end `side`, in its inbox or with it.
   [[nodiscard]] std::size_t pending_bytes(std::size_t side) const noexcept {
     return sides_[side].pending_bytes.load(std::memory_order_relaxed);
   }
   // Wakes the other end of `side` once pending_bytes(side) has fallen to `bytes`, now or later.
-  static void wake_when_pending(const std::shared_ptr<InprocLink>& link, std::size_t side,
-                                std::size_t bytes);
+  static void wake_when_pending(const std::shared_ptr<InprocLink>& link, std::size_t side, std::size_t bytes);
 
  private:
   // Queued with the loop while `link` is set, which keeps all of it alive.

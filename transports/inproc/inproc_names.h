@@ -23,9 +23,7 @@ struct InprocPort {
     ~Owner() = default;
   };
 
-  InprocPort(EventLoop& where, Owner& who) : loop(where.handle()), owner(&who) {
-    LoopHandle::retain(&loop);
-  }
+  InprocPort(EventLoop& where, Owner& who) : loop(where.handle()), owner(&who) { LoopHandle::retain(&loop); }
   ~InprocPort() { LoopHandle::release(&loop); }
   InprocPort(const InprocPort&) = delete;
   InprocPort& operator=(const InprocPort&) = delete;

@@ -41,8 +41,8 @@ class Arrival final : public Task {
 
 class InprocListener final : public Listener, private InprocPort::Owner {
  public:
-  InprocListener(EventLoop& loop, const MessageLimits& limits, std::shared_ptr<InprocHub> hub,
-                 Url url, ListenerEvents& events)
+  InprocListener(EventLoop& loop, const MessageLimits& limits, std::shared_ptr<InprocHub> hub, Url url,
+                 ListenerEvents& events)
       : loop_(loop),
         limits_(limits),
         hub_(std::move(hub)),
@@ -57,12 +57,12 @@ class InprocListener final : public Listener, private InprocPort::Owner {
     return open_;
   }
   [[nodiscard]] const Url& url() const override { return url_; }
-  void on_dispose() noexcept { close(); }
+  void on_dispose() noexcept override { close(); }
 
  private:
   void accept(std::shared_ptr<InprocLink> link) override {
-    events_.on_accept(std::make_unique<InprocConnection>(
-        loop_, limits_, url_.to_string() + " (accepted)", std::move(link), 1));
+    events_.on_accept(
+        std::make_unique<InprocConnection>(loop_, limits_, url_.to_string() + " (accepted)", std::move(link), 1));
   }
   void close() noexcept {
     port_->owner = nullptr;
@@ -98,21 +98,18 @@ class InprocTransport final : public Transport {
     return connection;
   }
 
-  [[nodiscard]] Result<std::unique_ptr<Listener>> listen(const Url& url,
-                                                         ListenerEvents& events) override {
+  [[nodiscard]] Result<std::unique_ptr<Listener>> listen(const Url& url, ListenerEvents& events) override {
     if (Status status = check(url); !status.ok()) return std::unexpected(std::move(status));
     auto listener = std::make_unique<InprocListener>(loop_, limits_, hub_, url, events);
     if (listener->begin()) return listener;
     return fail(StatusCode::kAlreadyExists,
-                "cannot listen on " + url.to_string() +
-                    ": another node of this process does; take another name");
+                "cannot listen on " + url.to_string() + ": another node of this process does; take another name");
   }
 
  private:
   static Status check(const Url& url) {
     if (url.scheme == kScheme && !url.rest.empty()) return {};
-    return {StatusCode::kInvalidArgument,
-            url.to_string() + ": the inproc transport wants an inproc://NAME URL"};
+    return {StatusCode::kInvalidArgument, url.to_string() + ": the inproc transport wants an inproc://NAME URL"};
   }
 
   EventLoop& loop_;

@@ -33,7 +33,6 @@ class InprocHub {
 
 // `loop` must outlive the transport and what it makes.
 [[nodiscard]] std::unique_ptr<Transport> make_inproc_transport(
-    EventLoop& loop, const MessageLimits& limits = {},
-    std::shared_ptr<InprocHub> hub = InprocHub::process_wide());
+    EventLoop& loop, const MessageLimits& limits = {}, std::shared_ptr<InprocHub> hub = InprocHub::process_wide());
 
 }  // namespace onward

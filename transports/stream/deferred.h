@@ -12,8 +12,7 @@ namespace onward {
 // destroyed first. Loop thread only.
 class Deferred {
  public:
-  Deferred(EventLoop& loop, std::move_only_function<void()> function)
-      : loop_(loop), function_(std::move(function)) {}
+  Deferred(EventLoop& loop, std::move_only_function<void()> function) : loop_(loop), function_(std::move(function)) {}
   Deferred(const Deferred&) = delete;
   Deferred& operator=(const Deferred&) = delete;
   ~Deferred();

@@ -36,16 +36,15 @@ bool differs(std::span<const std::byte> bytes, std::size_t offset, Field wanted)
 
 Status check_header(const MessageHeader& header, const MessageLimits& limits) {
   if (!is_known(header.kind)) {
-    return invalid("it sent a message of kind " +
-                   std::to_string(static_cast<unsigned>(header.kind)) + "; kinds 1 to 8 are known");
+    return invalid("it sent a message of kind " + std::to_string(static_cast<unsigned>(header.kind)) +
+                   "; kinds 1 to 8 are known");
   }
   if (header.flags != 0) {
-    return invalid("it sent a message with flags " + std::to_string(header.flags) +
-                   "; none is known, they must be 0");
+    return invalid("it sent a message with flags " + std::to_string(header.flags) + "; none is known, they must be 0");
   }
   if (header.body_bytes > limits.max_body_bytes) {
-    return invalid("it sent a message whose body has " + std::to_string(header.body_bytes) +
-                   " bytes; at most " + std::to_string(limits.max_body_bytes) +
+    return invalid("it sent a message whose body has " + std::to_string(header.body_bytes) + " bytes; at most " +
+                   std::to_string(limits.max_body_bytes) +
                    " are accepted: send large values as segments, or raise the limit");
   }
   return {};
@@ -63,16 +62,15 @@ Status check_first_bytes(std::span<const std::byte> bytes) {
   if (bytes.size() >= sizeof body_bytes) std::memcpy(&body_bytes, bytes.data(), sizeof body_bytes);
   // Not before the kind has arrived: garbage is better shown as what it is.
   if (bytes.size() >= kHeaderBytes && body_bytes > kMaxHelloBytes) {
-    return invalid("its HELLO has " + std::to_string(body_bytes) + " bytes; at most " +
-                   std::to_string(kMaxHelloBytes) + " are accepted");
+    return invalid("its HELLO has " + std::to_string(body_bytes) + " bytes; at most " + std::to_string(kMaxHelloBytes) +
+                   " are accepted");
   }
   return {};
 }
 
 Status check_message_bytes(std::uint64_t bytes, const MessageLimits& limits) {
   if (bytes <= limits.max_message_bytes) return {};
-  return invalid("it sent a message of " + std::to_string(bytes) +
-                 " bytes, body and segments together; at most " +
+  return invalid("it sent a message of " + std::to_string(bytes) + " bytes, body and segments together; at most " +
                  std::to_string(limits.max_message_bytes) + " are accepted");
 }
 

@@ -30,8 +30,7 @@ inline constexpr std::size_t kFrameAlignment = 8;
 // The first frame's body: nothing is known about the peer yet.
 inline constexpr std::size_t kMaxHelloBytes = std::size_t{64} << 10;
 
-static_assert(std::endian::native == std::endian::little,
-              "frames are little-endian: byte swaps are missing here");
+static_assert(std::endian::native == std::endian::little, "frames are little-endian: byte swaps are missing here");
 
 [[nodiscard]] constexpr std::size_t padded(std::size_t bytes) noexcept {
   return (bytes + kFrameAlignment - 1) / kFrameAlignment * kFrameAlignment;
@@ -49,8 +48,7 @@ static_assert(std::endian::native == std::endian::little,
 }
 
 // True for a header that any frame but the first may have. Fast; check_header() says what is wrong.
-[[nodiscard]] constexpr bool is_acceptable(const MessageHeader& header,
-                                           const MessageLimits& limits) noexcept {
+[[nodiscard]] constexpr bool is_acceptable(const MessageHeader& header, const MessageLimits& limits) noexcept {
   return is_known(header.kind) && header.flags == 0 && header.body_bytes <= limits.max_body_bytes;
 }
 

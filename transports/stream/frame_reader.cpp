@@ -16,9 +16,7 @@ constexpr std::size_t kMinRoomBytes = std::size_t{16} << 10;
 constexpr std::size_t kTailBytes = std::size_t{4} << 10;
 constexpr std::size_t kMaxSpans = 64;
 
-IoResult failed(Status error) {
-  return {.outcome = IoResult::Outcome::kFailed, .error = std::move(error)};
-}
+IoResult failed(Status error) { return {.outcome = IoResult::Outcome::kFailed, .error = std::move(error)}; }
 
 std::size_t head_bytes(const MessageHeader& header) noexcept {
   return kHeaderBytes + header.segment_count * kSegmentLengthBytes;
@@ -58,8 +56,7 @@ Status FrameReader::parse(ConnectionEvents& events) {
   while (!stopped_ && begin_ != end_) {
     const std::size_t available = end_ - begin_;
     if (first_) [[unlikely]] {
-      if (Status status = check_first_bytes({base_ + begin_, available}); !status.ok())
-        return status;
+      if (Status status = check_first_bytes({base_ + begin_, available}); !status.ok()) return status;
     }
     if (available < kHeaderBytes) break;
     const MessageHeader header = load_header(base_ + begin_);
@@ -68,8 +65,7 @@ Status FrameReader::parse(ConnectionEvents& events) {
     const std::size_t frame_bytes = padded(kHeaderBytes + header.body_bytes);
     if (header.segment_count == 0 && frame_bytes <= available) [[likely]] {
       const std::span<const std::byte> body(base_ + begin_ + kHeaderBytes, header.body_bytes);
-      InboundMessage message{
-          .header = header, .body = body, .storage = body.empty() ? nullptr : &chunk_};
+      InboundMessage message{.header = header, .body = body, .storage = body.empty() ? nullptr : &chunk_};
       begin_ += frame_bytes;
       first_ = false;
       events.on_message(message);
@@ -126,16 +122,14 @@ Status FrameReader::allocate_assembly(const MessageHeader& header) {
       assembly_.segments.push_back(length > 0 ? Buffer::allocate(length) : Buffer());
     }
   } catch (const std::bad_alloc&) {
-    return {StatusCode::kResourceExhausted, "no memory for a message of " +
-                                                std::to_string(payload) +
-                                                " bytes; lower the limit for messages"};
+    return {StatusCode::kResourceExhausted,
+            "no memory for a message of " + std::to_string(payload) + " bytes; lower the limit for messages"};
   }
   return {};
 }
 
 void FrameReader::take_from_chunk() {
-  std::size_t here =
-      static_cast<std::size_t>(std::min<std::uint64_t>(end_ - begin_, assembly_.missing));
+  std::size_t here = static_cast<std::size_t>(std::min<std::uint64_t>(end_ - begin_, assembly_.missing));
   while (here > 0) {
     const std::span<std::byte> rest = assembly_.rest_of(assembly_.part);
     const std::size_t some = std::min(rest.size(), here);
@@ -186,8 +180,7 @@ IoResult FrameReader::read_assembly(ByteStream& stream, ConnectionEvents& events
   }
   IoResult result = stream.read({into.data(), count});
   if (result.outcome == IoResult::Outcome::kDone) {
-    const std::size_t own =
-        static_cast<std::size_t>(std::min<std::uint64_t>(result.bytes, assembly_.missing));
+    const std::size_t own = static_cast<std::size_t>(std::min<std::uint64_t>(result.bytes, assembly_.missing));
     assembly_.advance(own);
     end_ += result.bytes - own;
     if (assembly_.missing == 0) {

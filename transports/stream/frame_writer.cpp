@@ -90,8 +90,7 @@ IoResult FrameWriter::write(ByteStream& stream) {
   std::array<iovec, kMaxSpans> from;
   std::size_t count = 0;
   std::size_t offered = 0;
-  for (std::size_t i = first_; i < pieces_.size() && count < kMaxSpans && offered < kMaxWriteBytes;
-       ++i) {
+  for (std::size_t i = first_; i < pieces_.size() && count < kMaxSpans && offered < kMaxWriteBytes; ++i) {
     const std::size_t bytes = std::min(pieces_[i].bytes, kMaxWriteBytes - offered);
     from[count++] = {.iov_base = const_cast<std::byte*>(pieces_[i].data), .iov_len = bytes};
     offered += bytes;
@@ -100,8 +99,7 @@ IoResult FrameWriter::write(ByteStream& stream) {
   if (result.outcome != IoResult::Outcome::kDone) return result;
   consume(result.bytes);
   // A stream that takes less than it is offered is full.
-  if (result.bytes < offered)
-    return {.outcome = IoResult::Outcome::kWantWrite, .bytes = result.bytes};
+  if (result.bytes < offered) return {.outcome = IoResult::Outcome::kWantWrite, .bytes = result.bytes};
   return result;
 }
 

@@ -14,16 +14,14 @@ IoResult failure(int error_number, IoResult::Outcome when_not_ready) {
   if (error_number == EAGAIN || error_number == EWOULDBLOCK || error_number == EINTR) {
     return {.outcome = when_not_ready};
   }
-  return {.outcome = IoResult::Outcome::kFailed,
-          .error = Status(StatusCode::kUnavailable, error_text(error_number))};
+  return {.outcome = IoResult::Outcome::kFailed, .error = Status(StatusCode::kUnavailable, error_text(error_number))};
 }
 
 }  // namespace
 
 IoResult SocketStream::read(std::span<const iovec> into) {
-  const ssize_t got = into.size() == 1
-                          ? ::recv(socket_.get(), into[0].iov_base, into[0].iov_len, 0)
-                          : ::readv(socket_.get(), into.data(), static_cast<int>(into.size()));
+  const ssize_t got = into.size() == 1 ? ::recv(socket_.get(), into[0].iov_base, into[0].iov_len, 0)
+                                       : ::readv(socket_.get(), into.data(), static_cast<int>(into.size()));
   if (got > 0) return {.bytes = static_cast<std::size_t>(got)};
   if (got == 0) return {.outcome = IoResult::Outcome::kEnd};
   return failure(errno, IoResult::Outcome::kWantRead);

@@ -11,16 +11,15 @@ constexpr std::size_t kDiscardBytes = std::size_t{16} << 10;
 
 }  // namespace
 
-StreamConnection::StreamConnection(EventLoop& loop, const MessageLimits& limits,
-                                   std::string description)
+StreamConnection::StreamConnection(EventLoop& loop, const MessageLimits& limits, std::string description)
     : loop_(loop),
       limits_(limits),
       reader_(limits),
       notices_(loop, [this] { run_notices(); }),
       description_(std::move(description)) {}
 
-StreamConnection::StreamConnection(EventLoop& loop, const MessageLimits& limits,
-                                   std::string description, std::unique_ptr<ByteStream> stream)
+StreamConnection::StreamConnection(EventLoop& loop, const MessageLimits& limits, std::string description,
+                                   std::unique_ptr<ByteStream> stream)
     : StreamConnection(loop, limits, std::move(description)) {
   state_ = State::kOpen;
   watch(std::move(stream));
@@ -36,13 +35,11 @@ void StreamConnection::establish(std::unique_ptr<ByteStream> stream) {
   loop_.flush_later(*this);
 }
 
-void StreamConnection::fail(Status status) {
-  finish(state_ == State::kClosing ? reason_ : std::move(status));
-}
+void StreamConnection::fail(Status status) { finish(state_ == State::kClosing ? reason_ : std::move(status)); }
 
 void StreamConnection::start(ConnectionEvents& events) {
   events_ = &events;
-  if (state_ == State::kClosed || drained_) notices_.schedule();
+  if (state_ == State::kClosed || drained_ || holds_input()) notices_.schedule();
   update_watches();
 }
 
@@ -81,7 +78,7 @@ void StreamConnection::resume() {
   paused_ = false;
   if (state_ > State::kOpen) return;
   reader_.restart();
-  if (reader_.holds_back()) notices_.schedule();
+  if (holds_input()) notices_.schedule();
   update_watches();
 }
 
@@ -126,8 +123,7 @@ void StreamConnection::handle_end() {
   if (output_failed_) return finish(reason_);
   const std::string missing = reader_.incomplete();
   if (missing.empty()) return finish({});
-  finish(about_peer(
-      {StatusCode::kUnavailable, "the peer closed the connection in the middle: " + missing}));
+  finish(about_peer({StatusCode::kUnavailable, "the peer closed the connection in the middle: " + missing}));
 }
 
 // Unread input would make the system reset the connection, and the peer lose what was sent to it.
@@ -218,18 +214,15 @@ void StreamConnection::run_notices() {
 void StreamConnection::watch(std::unique_ptr<ByteStream> stream) {
   stream_ = std::move(stream);
   watcher_ = std::make_unique<IoWatcher>(
-      loop_, stream_->descriptor(), this,
-      [](void* self) { static_cast<StreamConnection*>(self)->on_readable(); },
+      loop_, stream_->descriptor(), this, [](void* self) { static_cast<StreamConnection*>(self)->on_readable(); },
       [](void* self) { static_cast<StreamConnection*>(self)->on_writable(); });
   update_watches();
 }
 
 void StreamConnection::update_watches() {
   if (watcher_ == nullptr) return;
-  watcher_->watch_readable(delivers() || state_ == State::kLingering ||
-                           (write_blocked_ && write_wants_read_));
-  watcher_->watch_writable((write_blocked_ && !write_wants_read_) ||
-                           (read_wants_write_ && delivers()));
+  watcher_->watch_readable(delivers() || state_ == State::kLingering || (write_blocked_ && write_wants_read_));
+  watcher_->watch_writable((write_blocked_ && !write_wants_read_) || (read_wants_write_ && delivers()));
 }
 
 Status StreamConnection::about_peer(const Status& status) const {

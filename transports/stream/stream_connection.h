@@ -46,7 +46,7 @@ class StreamConnection final : public Connection, private Flushable {
   void resume() override;
   [[nodiscard]] std::size_t queued_bytes() const override { return writer_.queued_bytes(); }
   [[nodiscard]] std::string description() const override { return description_; }
-  void on_dispose() noexcept;
+  void on_dispose() noexcept override;
 
  private:
   enum class State : std::uint8_t {
@@ -72,8 +72,10 @@ class StreamConnection final : public Connection, private Flushable {
   void run_notices();
   void watch(std::unique_ptr<ByteStream> stream);
   void update_watches();
-  [[nodiscard]] bool delivers() const noexcept {
-    return events_ != nullptr && !paused_ && state_ == State::kOpen;
+  [[nodiscard]] bool delivers() const noexcept { return events_ != nullptr && !paused_ && state_ == State::kOpen; }
+  // Input that the descriptor's readiness tells nothing of.
+  [[nodiscard]] bool holds_input() const noexcept {
+    return reader_.holds_back() || (stream_ != nullptr && stream_->holds_input());
   }
   [[nodiscard]] Status about_peer(const Status& status) const;
 

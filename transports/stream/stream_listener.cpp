@@ -12,8 +12,8 @@
 
 namespace onward {
 
-StreamListener::StreamListener(EventLoop& loop, const MessageLimits& limits, FileDescriptor socket,
-                               Url url, ListenerEvents& events, Options options)
+StreamListener::StreamListener(EventLoop& loop, const MessageLimits& limits, FileDescriptor socket, Url url,
+                               ListenerEvents& events, Options options)
     : loop_(loop),
       limits_(limits),
       url_(std::move(url)),
@@ -21,8 +21,7 @@ StreamListener::StreamListener(EventLoop& loop, const MessageLimits& limits, Fil
       options_(std::move(options)),
       socket_(std::move(socket)),
       watcher_(std::make_unique<IoWatcher>(
-          loop, socket_.get(), this,
-          [](void* self) { static_cast<StreamListener*>(self)->accept_ready(); }, nullptr)),
+          loop, socket_.get(), this, [](void* self) { static_cast<StreamListener*>(self)->accept_ready(); }, nullptr)),
       retry_timer_(loop, [this] {
         if (watcher_ != nullptr) watcher_->watch_readable(true);
       }) {
@@ -48,8 +47,8 @@ void StreamListener::accept_ready() {
     FileDescriptor socket(::accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!socket.is_open()) return handle_error(errno);
     AcceptedStream accepted = options_.wrap(std::move(socket));
-    events_.on_accept(std::make_unique<StreamConnection>(
-        loop_, limits_, std::move(accepted.description), std::move(accepted.stream)));
+    events_.on_accept(std::make_unique<StreamConnection>(loop_, limits_, std::move(accepted.description),
+                                                         std::move(accepted.stream)));
   }
 }
 
@@ -57,13 +56,10 @@ void StreamListener::handle_error(int error_number) {
   if (error_number == EAGAIN || error_number == EWOULDBLOCK) return;
   // Out of descriptors or memory: the others are troubles of one connection, which is gone
   // (accept(2)).
-  if (error_number != EMFILE && error_number != ENFILE && error_number != ENOBUFS &&
-      error_number != ENOMEM)
-    return;
+  if (error_number != EMFILE && error_number != ENFILE && error_number != ENOBUFS && error_number != ENOMEM) return;
   watcher_->watch_readable(false);
   retry_timer_.arm(kExhaustedPause);
-  if (last_logged_ != TimePoint::min() && loop_.now() - last_logged_ < kExhaustedLogInterval)
-    return;
+  if (last_logged_ != TimePoint::min() && loop_.now() - last_logged_ < kExhaustedLogInterval) return;
   last_logged_ = loop_.now();
   log(LogLevel::kError, url_.to_string(),
       "cannot accept connections: " + error_text(error_number) +

@@ -37,12 +37,12 @@ class StreamListener final : public Listener {
     std::move_only_function<void()> on_closed = {};
   };
 
-  StreamListener(EventLoop& loop, const MessageLimits& limits, FileDescriptor socket, Url url,
-                 ListenerEvents& events, Options options);
+  StreamListener(EventLoop& loop, const MessageLimits& limits, FileDescriptor socket, Url url, ListenerEvents& events,
+                 Options options);
   ~StreamListener();
 
   [[nodiscard]] const Url& url() const override { return url_; }
-  void on_dispose() noexcept;
+  void on_dispose() noexcept override;
 
  private:
   void accept_ready();

@@ -118,8 +118,8 @@ Resolver::QuestionHandle Resolver::resolve(std::string host, Answer answer) {
       std::thread([desk = desk_] { desk->work(); }).detach();
       started_ = true;
     } catch (const std::system_error& error) {
-      handle->fail(Status(StatusCode::kUnavailable,
-                          std::string("cannot start the resolver's thread: ") + error.what()));
+      handle->fail(
+          Status(StatusCode::kUnavailable, std::string("cannot start the resolver's thread: ") + error.what()));
       handle->go_home();
       return handle;
     }
@@ -137,18 +137,14 @@ Result<std::vector<std::string>> look_up_host(const std::string& host) {
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
   if (const int error = ::getaddrinfo(host.c_str(), nullptr, &hints, &found); error != 0) {
-    const std::string reason =
-        error == EAI_SYSTEM ? std::generic_category().message(errno) : ::gai_strerror(error);
+    const std::string reason = error == EAI_SYSTEM ? std::generic_category().message(errno) : ::gai_strerror(error);
     return fail(StatusCode::kUnavailable, "cannot resolve \"" + host + "\": " + reason);
   }
   std::vector<std::string> addresses;
   for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
     std::array<char, NI_MAXHOST> text{};
-    if (::getnameinfo(at->ai_addr, at->ai_addrlen, text.data(), text.size(), nullptr, 0,
-                      NI_NUMERICHOST) != 0)
-      continue;
-    if (std::ranges::find(addresses, text.data()) == addresses.end())
-      addresses.emplace_back(text.data());
+    if (::getnameinfo(at->ai_addr, at->ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) != 0) continue;
+    if (std::ranges::find(addresses, text.data()) == addresses.end()) addresses.emplace_back(text.data());
   }
   ::freeaddrinfo(found);
   return addresses;

@@ -17,8 +17,7 @@ std::optional<SocketAddress> SocketAddress::parse(const std::string& host, std::
   hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
-  if (::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found) != 0)
-    return std::nullopt;
+  if (::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) return std::nullopt;
   SocketAddress address;
   address.length = found->ai_addrlen;
   std::memcpy(&address.storage, found->ai_addr, found->ai_addrlen);
@@ -46,8 +45,7 @@ std::uint16_t SocketAddress::port() const {
 
 std::string SocketAddress::to_string() const {
   std::array<char, NI_MAXHOST> host{};
-  if (length == 0 ||
-      ::getnameinfo(get(), length, host.data(), host.size(), nullptr, 0, NI_NUMERICHOST) != 0) {
+  if (length == 0 || ::getnameinfo(get(), length, host.data(), host.size(), nullptr, 0, NI_NUMERICHOST) != 0) {
     return "an unknown address";
   }
   std::string_view text = host.data();

@@ -15,15 +15,12 @@ struct SocketAddress {
   socklen_t length = sizeof(sockaddr_storage);
 
   // Of a numeric host ("127.0.0.1", "::1", "fe80::1%eth0"); nothing for a name.
-  [[nodiscard]] static std::optional<SocketAddress> parse(const std::string& host,
-                                                          std::uint16_t port);
+  [[nodiscard]] static std::optional<SocketAddress> parse(const std::string& host, std::uint16_t port);
   [[nodiscard]] static SocketAddress local(int socket);
   // Of length 0 when the peer has gone already.
   [[nodiscard]] static SocketAddress remote(int socket);
 
-  [[nodiscard]] const sockaddr* get() const noexcept {
-    return reinterpret_cast<const sockaddr*>(&storage);
-  }
+  [[nodiscard]] const sockaddr* get() const noexcept { return reinterpret_cast<const sockaddr*>(&storage); }
   [[nodiscard]] sockaddr* get() noexcept { return reinterpret_cast<sockaddr*>(&storage); }
   [[nodiscard]] int family() const noexcept { return storage.ss_family; }
   [[nodiscard]] std::uint16_t port() const;

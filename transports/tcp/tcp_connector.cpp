@@ -34,16 +34,13 @@ void configure_tcp_socket(int socket, const TcpOptions& options) {
   set_option(socket, IPPROTO_TCP, TCP_KEEPIDLE, static_cast<int>(kTcpKeepaliveIdle.count()));
   set_option(socket, IPPROTO_TCP, TCP_KEEPINTVL, static_cast<int>(kTcpKeepaliveInterval.count()));
   set_option(socket, IPPROTO_TCP, TCP_KEEPCNT, kTcpKeepaliveProbes);
-  set_option(socket, IPPROTO_TCP, TCP_USER_TIMEOUT,
-             static_cast<int>(milliseconds(kTcpUserTimeout).count()));
-  if (options.send_buffer_bytes > 0)
-    set_option(socket, SOL_SOCKET, SO_SNDBUF, options.send_buffer_bytes);
-  if (options.receive_buffer_bytes > 0)
-    set_option(socket, SOL_SOCKET, SO_RCVBUF, options.receive_buffer_bytes);
+  set_option(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(milliseconds(kTcpUserTimeout).count()));
+  if (options.send_buffer_bytes > 0) set_option(socket, SOL_SOCKET, SO_SNDBUF, options.send_buffer_bytes);
+  if (options.receive_buffer_bytes > 0) set_option(socket, SOL_SOCKET, SO_RCVBUF, options.receive_buffer_bytes);
 }
 
-TcpConnector::TcpConnector(EventLoop& loop, Resolver& resolver, const TcpOptions& options,
-                           StreamConnection& connection, HostPort target)
+TcpConnector::TcpConnector(EventLoop& loop, Resolver& resolver, const TcpOptions& options, StreamConnection& connection,
+                           HostPort target)
     : loop_(loop),
       resolver_(resolver),
       options_(options),
@@ -58,16 +55,15 @@ void TcpConnector::begin() {
     return try_next();
   }
   timer_.arm(options_.connect_timeout);
-  question_ = resolver_.resolve(
-      target_.host, [this](const Result<std::vector<std::string>>& hosts) { resolved(hosts); });
+  question_ =
+      resolver_.resolve(target_.host, [this](const Result<std::vector<std::string>>& hosts) { resolved(hosts); });
 }
 
 void TcpConnector::resolved(const Result<std::vector<std::string>>& hosts) {
   question_.reset();
   if (!hosts) return give_up(hosts.error().message());
   for (const std::string& host : *hosts) {
-    if (const auto address = SocketAddress::parse(host, target_.port))
-      addresses_.push_back(*address);
+    if (const auto address = SocketAddress::parse(host, target_.port)) addresses_.push_back(*address);
   }
   if (addresses_.empty()) return give_up("the name \"" + target_.host + "\" has no address");
   try_next();
@@ -82,21 +78,18 @@ void TcpConnector::try_next() {
 
 // True unless it is clear already that this address will not do.
 bool TcpConnector::try_address(const SocketAddress& address) {
-  socket_ =
-      FileDescriptor(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  socket_ = FileDescriptor(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket_.is_open()) {
     give_up_address(error_text(errno));
     return false;
   }
   configure_tcp_socket(socket_.get(), options_);
-  if (::connect(socket_.get(), address.get(), address.length) != 0 && errno != EINPROGRESS &&
-      errno != EINTR) {
+  if (::connect(socket_.get(), address.get(), address.length) != 0 && errno != EINPROGRESS && errno != EINTR) {
     give_up_address(error_text(errno));
     return false;
   }
-  watcher_ = std::make_unique<IoWatcher>(loop_, socket_.get(), this, nullptr, [](void* self) {
-    static_cast<TcpConnector*>(self)->on_connected();
-  });
+  watcher_ = std::make_unique<IoWatcher>(loop_, socket_.get(), this, nullptr,
+                                         [](void* self) { static_cast<TcpConnector*>(self)->on_connected(); });
   watcher_->watch_writable(true);
   const auto addresses_left = static_cast<Duration::rep>(addresses_.size() - next_ + 1);
   timer_.arm(std::max(deadline_ - loop_.now(), Duration::zero()) / addresses_left);
@@ -109,25 +102,21 @@ void TcpConnector::on_connected() {
   loop_.dispose(std::move(watcher_));
   const int error = pending_error(socket_.get());
   // With nobody there, a socket on this machine may come to be connected with itself.
-  const bool with_itself =
-      SocketAddress::local(socket_.get()).same_as(SocketAddress::remote(socket_.get()));
-  if (error == 0 && !with_itself)
-    return connection_.establish(std::make_unique<SocketStream>(std::move(socket_)));
+  const bool with_itself = SocketAddress::local(socket_.get()).same_as(SocketAddress::remote(socket_.get()));
+  if (error == 0 && !with_itself) return connection_.establish(std::make_unique<SocketStream>(std::move(socket_)));
   give_up_address(error_text(error == 0 ? ECONNREFUSED : error));
   try_next();
 }
 
 void TcpConnector::on_timeout() {
-  const std::string limit =
-      "no answer within " +
-      std::to_string(
-          std::chrono::duration_cast<std::chrono::milliseconds>(options_.connect_timeout).count()) +
-      " ms";
-  if (question_ != nullptr)
-    return give_up(limit + " to who \"" + target_.host + "\" is; does the resolver work?");
+  const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(options_.connect_timeout);
+  const std::string within = " within " + std::to_string(limit.count()) + " ms";
+  if (question_ != nullptr) {
+    return give_up("the name \"" + target_.host + "\" was not found" + within + "; does the resolver work?");
+  }
   watcher_->watch_writable(false);
   loop_.dispose(std::move(watcher_));
-  give_up_address("no answer in its share of " + limit.substr(limit.find("within") + 7));
+  give_up_address(addresses_.size() == 1 ? "no answer" + within : "no answer in its share of the time");
   try_next();
 }
 

@@ -19,8 +19,8 @@ namespace onward {
 // the first socket that connects to `connection`, or the reasons why none did.
 class TcpConnector final : public StreamConnector {
  public:
-  TcpConnector(EventLoop& loop, Resolver& resolver, const TcpOptions& options,
-               StreamConnection& connection, HostPort target);
+  TcpConnector(EventLoop& loop, Resolver& resolver, const TcpOptions& options, StreamConnection& connection,
+               HostPort target);
 
   // Once, when the connection owns this.
   void begin();

@@ -38,8 +38,7 @@ struct TcpOptions {
 };
 
 // `loop` must outlive the transport and what it makes.
-[[nodiscard]] std::unique_ptr<Transport> make_tcp_transport(EventLoop& loop,
-                                                            const MessageLimits& limits = {},
+[[nodiscard]] std::unique_ptr<Transport> make_tcp_transport(EventLoop& loop, const MessageLimits& limits = {},
                                                             TcpOptions options = {});
 
 }  // namespace onward

@@ -20,8 +20,7 @@ Result<UnixAddress> UnixAddress::parse(const Url& url) {
   const std::string& name = url.rest;
   const bool abstract = name.starts_with('@');
   if (!abstract && !name.starts_with('/')) {
-    return invalid(
-        "a path must be absolute (unix:///run/node.sock), an abstract name begins with @");
+    return invalid("a path must be absolute (unix:///run/node.sock), an abstract name begins with @");
   }
   if (name.size() < 2) return invalid("the name is empty");
   if (name.size() > kMaxUnixAddressBytes) {
@@ -46,8 +45,7 @@ Result<UnixAddress> UnixAddress::parse(const Url& url) {
 std::optional<FileIdentity> FileIdentity::of(const std::string& path) {
   struct stat status{};
   if (::lstat(path.c_str(), &status) != 0) return std::nullopt;
-  return FileIdentity{
-      .device = status.st_dev, .inode = status.st_ino, .is_socket = S_ISSOCK(status.st_mode)};
+  return FileIdentity{.device = status.st_dev, .inode = status.st_ino, .is_socket = S_ISSOCK(status.st_mode)};
 }
 
 }  // namespace onward

@@ -21,9 +21,7 @@ struct UnixAddress {
 
   // INVALID_ARGUMENT for anything but unix:///path and unix://@name.
   [[nodiscard]] static Result<UnixAddress> parse(const Url& url);
-  [[nodiscard]] const sockaddr* get() const noexcept {
-    return reinterpret_cast<const sockaddr*>(&storage);
-  }
+  [[nodiscard]] const sockaddr* get() const noexcept { return reinterpret_cast<const sockaddr*>(&storage); }
 };
 
 // Which file stands at a path, so that another one that took its place is told apart.

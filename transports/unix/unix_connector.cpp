@@ -14,13 +14,11 @@ void configure_unix_socket(int socket, const UnixOptions& options) {
   ::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &options.send_buffer_bytes, sizeof(int));
 }
 
-UnixConnector::UnixConnector(EventLoop& loop, const UnixOptions& options,
-                             StreamConnection& connection, UnixAddress address)
-    : loop_(loop),
-      options_(options),
-      connection_(connection),
-      address_(std::move(address)),
-      timer_(loop, [this] { try_connect(); }) {}
+UnixConnector::UnixConnector(EventLoop& loop, const UnixOptions& options, StreamConnection& connection,
+                             UnixAddress address)
+    : loop_(loop), options_(options), connection_(connection), address_(std::move(address)), timer_(loop, [this] {
+        try_connect();
+      }) {}
 
 void UnixConnector::begin() {
   deadline_ = loop_.now() + options_.connect_timeout;

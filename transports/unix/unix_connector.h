@@ -15,8 +15,7 @@ class UnixConnector final : public StreamConnector {
  public:
   static constexpr Duration kRetryInterval = std::chrono::milliseconds(10);
 
-  UnixConnector(EventLoop& loop, const UnixOptions& options, StreamConnection& connection,
-                UnixAddress address);
+  UnixConnector(EventLoop& loop, const UnixOptions& options, StreamConnection& connection, UnixAddress address);
 
   // Once, when the connection owns this.
   void begin();

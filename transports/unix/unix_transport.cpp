@@ -18,8 +18,7 @@ namespace onward {
 namespace {
 
 std::unexpected<Status> listen_failure(const Url& url, int error_number) {
-  const std::string message =
-      "cannot listen on " + url.to_string() + ": " + error_text(error_number);
+  const std::string message = "cannot listen on " + url.to_string() + ": " + error_text(error_number);
   switch (error_number) {
     case EADDRINUSE:
       return fail(StatusCode::kAlreadyExists, message + "; stop who has it, or take another name");
@@ -46,21 +45,19 @@ bool is_left_behind(const UnixAddress& address) {
   const auto file = FileIdentity::of(address.path);
   if (!file || !file->is_socket) return false;
   const FileDescriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  return probe.is_open() && ::connect(probe.get(), address.get(), address.length) != 0 &&
-         errno == ECONNREFUSED;
+  return probe.is_open() && ::connect(probe.get(), address.get(), address.length) != 0 && errno == ECONNREFUSED;
 }
 
 Result<FileDescriptor> listen_on(const Url& url, const UnixAddress& address) {
   Result<FileDescriptor> socket = open_socket(url);
   if (!socket) return socket;
-  bool bound = ::bind(socket->get(), address.get(), address.length) == 0;
-  if (!bound && errno == EADDRINUSE && is_left_behind(address)) {
+  const auto bind = [&] { return ::bind(socket->get(), address.get(), address.length) == 0 ? 0 : errno; };
+  int error = bind();
+  if (error == EADDRINUSE && is_left_behind(address)) {
     ::unlink(address.path.c_str());
-    bound = ::bind(socket->get(), address.get(), address.length) == 0;
-  } else if (!bound && errno != EADDRINUSE) {
-    return listen_failure(url, errno);
+    error = bind();
   }
-  if (!bound) return listen_failure(url, EADDRINUSE);
+  if (error != 0) return listen_failure(url, error);
   if (::listen(socket->get(), SOMAXCONN) != 0) return listen_failure(url, errno);
   return socket;
 }
@@ -93,16 +90,14 @@ class UnixTransport final : public Transport {
     Result<UnixAddress> address = UnixAddress::parse(url);
     if (!address) return std::unexpected(address.error());
     auto connection = std::make_unique<StreamConnection>(loop_, limits_, url.to_string());
-    auto connector =
-        std::make_unique<UnixConnector>(loop_, options_, *connection, std::move(*address));
+    auto connector = std::make_unique<UnixConnector>(loop_, options_, *connection, std::move(*address));
     UnixConnector& begins = *connector;
     connection->wait_for(std::move(connector));
     begins.begin();
     return connection;
   }
 
-  [[nodiscard]] Result<std::unique_ptr<Listener>> listen(const Url& url,
-                                                         ListenerEvents& events) override {
+  [[nodiscard]] Result<std::unique_ptr<Listener>> listen(const Url& url, ListenerEvents& events) override {
     const Result<UnixAddress> address = UnixAddress::parse(url);
     if (!address) return std::unexpected(address.error());
     Result<FileDescriptor> socket = listen_on(url, *address);
@@ -110,8 +105,7 @@ class UnixTransport final : public Transport {
     return std::make_unique<StreamListener>(
         loop_, limits_, std::move(*socket), url, events,
         StreamListener::Options{
-            .wrap = [this, name = url.to_string()](
-                        FileDescriptor accepted) { return wrap(std::move(accepted), name); },
+            .wrap = [this, name = url.to_string()](FileDescriptor accepted) { return wrap(std::move(accepted), name); },
             .on_closed = remove_later(address->path)});
   }
 
@@ -119,8 +113,7 @@ class UnixTransport final : public Transport {
   [[nodiscard]] AcceptedStream wrap(FileDescriptor socket, const std::string& url) const {
     configure_unix_socket(socket.get(), options_);
     std::string peer = peer_name(socket.get(), url);
-    return {.stream = std::make_unique<SocketStream>(std::move(socket)),
-            .description = std::move(peer)};
+    return {.stream = std::make_unique<SocketStream>(std::move(socket)), .description = std::move(peer)};
   }
 
   EventLoop& loop_;

@@ -27,8 +27,7 @@ struct UnixOptions {
 };
 
 // `loop` must outlive the transport and what it makes.
-[[nodiscard]] std::unique_ptr<Transport> make_unix_transport(EventLoop& loop,
-                                                             const MessageLimits& limits = {},
+[[nodiscard]] std::unique_ptr<Transport> make_unix_transport(EventLoop& loop, const MessageLimits& limits = {},
                                                              const UnixOptions& options = {});
 
 }  // namespace onward

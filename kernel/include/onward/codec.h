@@ -60,10 +60,23 @@ enum class NumberType : std::uint8_t {
   kFloat64 = 12,
 };
 inline constexpr std::uint8_t kNumberTypes = 13;
-[[nodiscard]] std::size_t size_of(NumberType type) noexcept;      // bytes an element
+[[nodiscard]] std::size_t size_of(NumberType type) noexcept;         // bytes an element
 [[nodiscard]] std::string_view to_string(NumberType type) noexcept;  // "float32"
 
-enum class ValueKind : std::uint8_t { kNull, kBoolean, kInteger, kUnsigned, kReal, kString, kBytes, kSequence, kMap, kNumbers, kTensor, kTable };
+enum class ValueKind : std::uint8_t {
+  kNull,
+  kBoolean,
+  kInteger,
+  kUnsigned,
+  kReal,
+  kString,
+  kBytes,
+  kSequence,
+  kMap,
+  kNumbers,
+  kTensor,
+  kTable
+};
 [[nodiscard]] std::string_view to_string(ValueKind kind) noexcept;  // "an integer", for messages
 
 // A dense array in row-major order. `data` holds exactly the product of `shape` elements.
@@ -167,6 +180,8 @@ class Decoder {
   void fail(Status status) {
     if (status_.ok()) status_ = std::move(status);
   }
+  // INVALID_ARGUMENT with where() in front: "at [1].line: -1 does not fit uint8".
+  void fail_at(std::string what);
   [[nodiscard]] bool ok() const noexcept { return status_.ok(); }
   [[nodiscard]] const Status& status() const noexcept { return status_; }
 

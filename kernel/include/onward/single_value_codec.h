@@ -60,9 +60,9 @@ class SingleValueEncoder final : public Encoder {
 
  private:
   void refuse(ValueKind kind) {
-    fail(Status(StatusCode::kInvalidArgument, "codec " + std::string(codec_) + " carries one value, " +
-                                                  std::string(to_string(carried_)) + ", or none, and nothing else; this has " +
-                                                  std::string(to_string(kind)) + ": use codec flex"));
+    fail(Status(StatusCode::kInvalidArgument,
+                "codec " + std::string(codec_) + " carries one value, " + std::string(to_string(carried_)) +
+                    ", or none, and nothing else; this has " + std::string(to_string(kind)) + ": use codec flex"));
   }
   void wrote() {
     if (++written_ > 1) refuse(ValueKind::kSequence);
@@ -90,10 +90,13 @@ class SingleValueEncoder final : public Encoder {
 class SingleValueDecoder final : public Decoder {
  public:
   SingleValueDecoder(InboundMessage& message, std::string_view codec, ValueKind carried)
-      : message_(message), codec_(codec), carried_(carried), left_(message.body.empty() && message.segments.empty() ? 0 : 1) {
+      : message_(message),
+        codec_(codec),
+        carried_(carried),
+        left_(message.body.empty() && message.segments.empty() ? 0 : 1) {
     if (message.segments.size() > (message.body.empty() ? 1U : 0U)) {
-      fail(Status(StatusCode::kInvalidArgument,
-                  "malformed message of codec " + std::string(codec) + ": its value is either the body or one segment"));
+      fail(Status(StatusCode::kInvalidArgument, "malformed message of codec " + std::string(codec) +
+                                                    ": its value is either the body or one segment"));
     }
   }
 
@@ -134,15 +137,16 @@ class SingleValueDecoder final : public Decoder {
 
   [[nodiscard]] Status finish() {
     if (!read_) fail(Status(StatusCode::kInternal, "a decoder was misused: one value must be read"));
-    if (left_ > 0) fail(Status(StatusCode::kInvalidArgument, "found " + std::string(to_string(carried_)) + ", expected nothing"));
+    if (left_ > 0)
+      fail(Status(StatusCode::kInvalidArgument, "found " + std::string(to_string(carried_)) + ", expected nothing"));
     return status_;
   }
 
  private:
   void mismatch(ValueKind expected) {
     fail(Status(StatusCode::kInvalidArgument, "expected " + std::string(to_string(expected)) + ", found " +
-                                                  std::string(left_ > 0 ? to_string(carried_) : "nothing") + ": codec " +
-                                                  std::string(codec_) + " carries one value, " +
+                                                  std::string(left_ > 0 ? to_string(carried_) : "nothing") +
+                                                  ": codec " + std::string(codec_) + " carries one value, " +
                                                   std::string(to_string(carried_)) + ", or none"));
   }
   bool take(ValueKind kind) {

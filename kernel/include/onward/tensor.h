@@ -72,7 +72,8 @@ class Tensor {
 
   // Of one type and shape, with the same bytes: floats compare as bits.
   friend bool operator==(const Tensor& a, const Tensor& b) noexcept {
-    return a.value_.type == b.value_.type && a.value_.shape == b.value_.shape && a.value_.data.text() == b.value_.data.text();
+    return a.value_.type == b.value_.type && a.value_.shape == b.value_.shape &&
+           a.value_.data.text() == b.value_.data.text();
   }
 
  private:
@@ -97,8 +98,8 @@ inline Result<Tensor> Tensor::from(NumberType type, Shape shape, Buffer data) {
 }
 
 inline void Tensor::throw_wrong_type(NumberType wanted) const {
-  throw RpcError(StatusCode::kInvalidArgument, "a tensor of " + std::string(to_string(value_.type)) + " cannot be read as " +
-                                                   std::string(to_string(wanted)));
+  throw RpcError(StatusCode::kInvalidArgument, "a tensor of " + std::string(to_string(value_.type)) +
+                                                   " cannot be read as " + std::string(to_string(wanted)));
 }
 
 inline std::size_t Tensor::offset_of(std::span<const std::uint64_t> index) const {
@@ -121,7 +122,8 @@ struct Value<Tensor> {
   static void encode(Encoder& encoder, const Tensor& tensor) { encoder.tensor(tensor.value()); }
   static void decode(Decoder& decoder, Tensor& tensor) {
     const ValueKind kind = decoder.peek();
-    TensorValue value = kind == ValueKind::kNumbers || kind == ValueKind::kSequence ? decode_numbers(decoder) : decoder.tensor();
+    TensorValue value =
+        kind == ValueKind::kNumbers || kind == ValueKind::kSequence ? decode_numbers(decoder) : decoder.tensor();
     if (!decoder.ok()) return;
     auto result = Tensor::from(value.type, std::move(value.shape), std::move(value.data));
     if (result.has_value()) {

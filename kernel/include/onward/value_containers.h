@@ -212,7 +212,7 @@ struct MapValue {
     Key key{};
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), key);
     if (error != std::errc() || end != text.data() + text.size()) {
-      fail_does_not_fit(decoder, text, type_name<Key>());
+      decoder.fail_at('"' + std::string(text) + "\" does not fit " + type_name<Key>());
     }
     return key;
   }

@@ -122,16 +122,36 @@ struct Value<DynamicValue> {
         decoder.null();
         out.value = std::monostate();
         break;
-      case ValueKind::kBoolean: out.value = decoder.boolean(); break;
-      case ValueKind::kInteger: out.value = decoder.integer(); break;
-      case ValueKind::kUnsigned: out.value = decoder.unsigned_integer(); break;
-      case ValueKind::kReal: out.value = decoder.real(); break;
-      case ValueKind::kString: out.value = std::string(decoder.string()); break;
-      case ValueKind::kBytes: out.value = decoder.bytes(); break;
-      case ValueKind::kSequence: decode_sequence(decoder, out.value.emplace<DynamicValue::Sequence>()); break;
-      case ValueKind::kMap: decode_map(decoder, out.value.emplace<DynamicValue::Map>()); break;
-      case ValueKind::kNumbers: decode_numbers(decoder, out.value.emplace<DynamicValue::Numbers>()); break;
-      case ValueKind::kTensor: out.value = decoder.tensor(); break;
+      case ValueKind::kBoolean:
+        out.value = decoder.boolean();
+        break;
+      case ValueKind::kInteger:
+        out.value = decoder.integer();
+        break;
+      case ValueKind::kUnsigned:
+        out.value = decoder.unsigned_integer();
+        break;
+      case ValueKind::kReal:
+        out.value = decoder.real();
+        break;
+      case ValueKind::kString:
+        out.value = std::string(decoder.string());
+        break;
+      case ValueKind::kBytes:
+        out.value = decoder.bytes();
+        break;
+      case ValueKind::kSequence:
+        decode_sequence(decoder, out.value.emplace<DynamicValue::Sequence>());
+        break;
+      case ValueKind::kMap:
+        decode_map(decoder, out.value.emplace<DynamicValue::Map>());
+        break;
+      case ValueKind::kNumbers:
+        decode_numbers(decoder, out.value.emplace<DynamicValue::Numbers>());
+        break;
+      case ValueKind::kTensor:
+        out.value = decoder.tensor();
+        break;
       case ValueKind::kTable: {
         std::string name(decoder.table_name());
         out.value = DynamicValue::Table{std::move(name), decoder.table({})};

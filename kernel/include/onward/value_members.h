@@ -73,8 +73,8 @@ template <class T>
 struct MemberTable {
   static constexpr auto kList = members_of<T>();
   static constexpr std::size_t kCount = std::tuple_size_v<decltype(kList.members)>;
-  static constexpr std::array<std::string_view, kCount> kNames =
-      std::apply([](const auto&... member) { return std::array<std::string_view, kCount>{member.name...}; }, kList.members);
+  static constexpr std::array<std::string_view, kCount> kNames = std::apply(
+      [](const auto&... member) { return std::array<std::string_view, kCount>{member.name...}; }, kList.members);
 
   // Members by name: codecs want sorted keys, and sorted input is a merge instead of a search.
   static constexpr std::array<std::size_t, kCount> kOrder = [] {

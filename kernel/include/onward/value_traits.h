@@ -80,9 +80,9 @@ template <class T>
 
 // The integer types that are carried; not characters, as char is signed on some platforms only.
 template <class T>
-concept CarriedInteger = std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char> &&
-                         !std::same_as<T, wchar_t> && !std::same_as<T, char8_t> && !std::same_as<T, char16_t> &&
-                         !std::same_as<T, char32_t> && sizeof(T) <= 8;
+concept CarriedInteger =
+    std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char> && !std::same_as<T, wchar_t> &&
+    !std::same_as<T, char8_t> && !std::same_as<T, char16_t> && !std::same_as<T, char32_t> && sizeof(T) <= 8;
 
 // Element types of packed numbers and tensors.
 template <class T>
@@ -98,13 +98,17 @@ template <PackedNumber T>
 }
 
 namespace detail {
-// "at [0]: -1 does not fit uint8"; defined in codec.cpp to keep the templates small.
-void fail_does_not_fit(Decoder& decoder, std::int64_t value, std::string_view type);
-void fail_does_not_fit(Decoder& decoder, std::uint64_t value, std::string_view type);
-void fail_does_not_fit(Decoder& decoder, double value, std::string_view type);
-void fail_does_not_fit(Decoder& decoder, std::string_view value, std::string_view type);
-// "at [0]: expected 2 values for (int32, string), found 3"
-void fail_wrong_count(Decoder& decoder, std::size_t expected, std::size_t found, std::string_view type);
+
+template <class T>
+[[gnu::cold]] void fail_does_not_fit(Decoder& decoder, T value, std::string_view type) {
+  decoder.fail_at(std::to_string(value).append(" does not fit ").append(type));
+}
+[[gnu::cold]] inline void fail_wrong_count(Decoder& decoder, std::size_t expected, std::size_t found,
+                                           std::string_view type) {
+  std::string what = "expected " + std::to_string(expected) + (expected == 1 ? " value for " : " values for ");
+  decoder.fail_at(what.append(type).append(", found ").append(std::to_string(found)));
+}
+
 }  // namespace detail
 
 template <>

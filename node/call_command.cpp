@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "call_command.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <optional>
+
+#include "dynamic_call.h"
+#include "json_value.h"
+#include "onward/init_rpc.h"
+#include "onward/log.h"
+
+namespace onward {
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kWrongUsage = 2;
+constexpr std::size_t kTextWidth = 100;
+
+std::optional<DynamicValue::Sequence> parse_arguments(const std::vector<std::string>& texts) {
+  DynamicValue::Sequence arguments;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    Result<DynamicValue> argument = parse_argument(texts[i]);
+    if (!argument) {
+      std::fprintf(stderr, "onward call: argument %zu, %s: %s\n", i + 1, texts[i].c_str(),
+                   argument.error().message().c_str());
+      return std::nullopt;
+    }
+    arguments.push_back(*std::move(argument));
+  }
+  return arguments;
+}
+
+NodeOptions node_options() {
+  NodeOptions options;
+  options.name = "call-" + std::to_string(::getpid());
+  options.transports = standard_transports();
+  options.codecs = standard_codecs();
+  return options;
+}
+
+}  // namespace
+
+int run_call(const CallCommand& command) {
+  if (const Result<Url> url = Url::parse(command.url); !url) {
+    std::fprintf(stderr, "onward call: PEER_URL: %s\n", url.error().message().c_str());
+    return kWrongUsage;
+  }
+  const auto arguments = parse_arguments(command.arguments);
+  if (!arguments) return kWrongUsage;
+  std::signal(SIGPIPE, SIG_IGN);
+  // What goes wrong with the connection is in the call's own error.
+  set_log_level(command.verbose ? LogLevel::kDebug : LogLevel::kOff);
+  try {
+    Node node(node_options());
+    if (const Status started = node.start(); !started.ok()) throw RpcError(started);
+    const auto begin = std::chrono::steady_clock::now();
+    const CallOptions options{.timeout = command.timeout, .fail_fast = true};
+    const DynamicValue result = rpc_dynamic(node, to(command.url, options), command.function, *arguments).wait();
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
+    const std::string text = command.json ? to_json(result) : to_text(result, kTextWidth);
+    std::printf("%s\n", text.c_str());
+    if (command.show_time) std::fprintf(stderr, "%.2f ms\n", took.count());
+    if (std::fflush(stdout) == 0) return 0;
+    std::fprintf(stderr, "onward call: the result could not be printed\n");
+  } catch (const RpcError& error) {
+    std::fprintf(stderr, "onward call: %s\n", error.what());
+  }
+  return kFailed;
+}
+
+}  // namespace onward

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "onward/call.h"
+
+namespace onward {
+
+struct CallCommand {
+  std::string url;
+  std::string function;
+  std::vector<std::string> arguments;  // each as json_value.h's parse_argument() takes it
+  Duration timeout = std::chrono::seconds(30);
+  bool json = false;       // print the result on one line of strict JSON
+  bool show_time = false;  // say on standard error how long it took
+  bool verbose = false;    // log what happens on the connection
+};
+
+// `onward call`: makes one call from a node of its own, prints the result on standard output, or the error, with every
+// node that it passed, on standard error. Returns the exit code: 0, 1 if the call failed, 2 for arguments that cannot
+// be sent.
+int run_call(const CallCommand& command);
+
+}  // namespace onward

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The command line of `onward`. Its help is written by hand: CLI11 only takes the arguments apart.
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "call_command.h"
+#include "module_list.h"
+#include "node_command.h"
+
+namespace {
+
+constexpr const char* kHelp = R"(Usage: onward COMMAND …
+
+  onward node --config FILE [--check]                      run a node
+  onward call [OPTIONS] PEER_URL FUNCTION [ARGUMENT…]      call a function of a node that runs
+
+  --version    print the version
+  --help       print this; `onward node --help` and `onward call --help` say more
+)";
+
+constexpr const char* kNodeHelp = R"(Usage: onward node --config FILE [--check]
+
+Runs a node. When it answers, it prints one line to standard output, "ready NAME URL…"; its log goes to
+standard error. SIGTERM or SIGINT let it finish the calls in flight; a second one ends it at once.
+
+  --config FILE    what the node is, in TOML
+  --check          start its modules, but do not listen; then say whether all of this worked
+
+A configuration:
+
+  name = "front"
+  listen = ["tcp://127.0.0.1:7000"]      # also unix:///path, unix://@name, inproc://name; port 0: any
+
+  [peers]
+  worker-1 = "tcp://127.0.0.1:7001"      # or an array of URLs, best first
+
+  [[modules]]
+  name = "rfc"
+  dst = "worker-1"                       # the module's own arguments
+
+  [calls]
+  timeout_ms = 30000                     # or "none"
+
+Other tables: [pool] threads, queue_limit; [limits] max_body_bytes, max_message_bytes, output_high_bytes,
+output_low_bytes, max_in_flight, max_waiting_calls; [loop] busy_poll_us, slow_callback_ms;
+[connect] backoff_ms, backoff_max_ms; [log] level; [shutdown] drain_ms. At the top: codec.
+
+Modules in this program:
+)";
+
+constexpr const char* kCallHelp = R"(Usage: onward call [OPTIONS] PEER_URL FUNCTION [ARGUMENT…]
+
+Calls a function and prints what it returns.
+
+  --json               print the result as JSON on one line
+  --timeout SECONDS    give up after so long (default 30); "none" waits for ever
+  --time               say on standard error how long the call took, connecting included
+  --verbose            log what happens on the connection
+
+Arguments are JSON values. A word that is not JSON is sent as a string, so that search needs no
+quotes; to send the string "1", write '"1"'. Beyond JSON:
+
+  {"dtype": "float32", "shape": [2, 2], "data": [1, 2, 3, 4]}    a tensor, row by row
+  {"bytes": "aGVsbG8="}                                          bytes, in base64
+  {"float": "NaN"}                                               also "Infinity" and "-Infinity"
+
+Examples:
+
+  onward call tcp://127.0.0.1:7000 rfc.my_add_3 1 2 3
+  onward call tcp://127.0.0.1:7000 search warranty 10
+  onward call --json --timeout 2 unix:///run/front.sock search '"two words"' 10
+
+Exit code: 0; 1 if the call failed, its error is then on standard error; 2 for wrong usage.
+)";
+
+constexpr int kWrongUsage = 2;
+
+std::string node_help() {
+  std::string text = kNodeHelp;
+  for (const onward::ModuleDescriptor* module : onward::standard_modules()) {
+    text += "  " + std::string(module->name) +
+            std::string(12 - std::min<std::size_t>(11, std::string_view(module->name).size()), ' ') + module->summary +
+            "\n";
+  }
+  return text;
+}
+
+void set_help(CLI::App& app, std::string text) {
+  app.formatter_fn([text = std::move(text)](const CLI::App*, const std::string&, CLI::AppFormatMode) { return text; });
+}
+
+onward::Duration parse_timeout(const std::string& text) {
+  if (text == "none") return onward::kNoTimeout;
+  double seconds = 0;
+  constexpr double kLongest = 1e9;
+  if (!CLI::detail::lexical_cast(text, seconds) || !std::isfinite(seconds) || seconds < 0 || seconds > kLongest) {
+    throw CLI::ValidationError("--timeout", "must be a number of seconds, or \"none\", not \"" + text + "\"");
+  }
+  return std::chrono::duration_cast<onward::Duration>(std::chrono::duration<double>(seconds));
+}
+
+struct CommandLine {
+  CLI::App app;
+  CLI::App* node = app.add_subcommand("node");
+  CLI::App* call = app.add_subcommand("call");
+  std::string config;
+  bool check = false;
+  std::string timeout = "30";
+  onward::CallCommand command;
+
+  CommandLine() {
+    app.require_subcommand(1);
+    app.set_version_flag("--version", "onward " ONWARD_VERSION);
+    set_help(app, kHelp);
+    node->add_option("--config", config)->required();
+    node->add_flag("--check", check);
+    set_help(*node, node_help());
+    call->add_flag("--json", command.json);
+    call->add_option("--timeout", timeout);
+    call->add_flag("--time", command.show_time);
+    call->add_flag("--verbose", command.verbose);
+    // From the URL on, nothing is an option: arguments may be negative numbers.
+    call->prefix_command();
+    set_help(*call, kCallHelp);
+  }
+
+  // Throws CLI::Error.
+  void parse(int argc, char** argv) {
+    if (argc < 2) throw CLI::RequiredError("a command");
+    const std::string first = argv[1];
+    if (!first.starts_with('-') && first != "node" && first != "call") {
+      throw CLI::ValidationError("COMMAND", "there is no command \"" + first + "\", only node and call");
+    }
+    app.parse(argc, argv);
+    if (!call->parsed()) return;
+    command.timeout = parse_timeout(timeout);
+    std::vector<std::string> rest = call->remaining();
+    if (rest.size() < 2) throw CLI::RequiredError("PEER_URL and FUNCTION");
+    command.url = rest[0];
+    command.function = rest[1];
+    command.arguments.assign(rest.begin() + 2, rest.end());
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    CommandLine line;
+    try {
+      line.parse(argc, argv);
+    } catch (const CLI::Success& done) {
+      return line.app.exit(done);
+    } catch (const CLI::Error& error) {
+      std::fprintf(stderr, "onward: %s\nSee `onward%s --help`.\n", error.what(),
+                   line.node->parsed()   ? " node"
+                   : line.call->parsed() ? " call"
+                                         : "");
+      return kWrongUsage;
+    }
+    if (line.call->parsed()) return onward::run_call(line.command);
+    return line.check ? onward::check_node(line.config) : onward::run_node(line.config);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "onward: %s\n", error.what());
+    return 1;
+  }
+}

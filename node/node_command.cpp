@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node_command.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <thread>
+#include <utility>
+
+#include "node_config.h"
+#include "signal_pipe.h"
+
+namespace onward {
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kWrongUsage = 2;
+
+// Beyond the drain, for connections to flush, modules to stop and jobs on the pool to end.
+constexpr Duration kStopGrace = std::chrono::seconds(5);
+
+Result<NodeConfig> load(const std::string& config_path) {
+  Result<NodeConfig> config = load_node_config(config_path);
+  if (config) {
+    set_log_level(config->log_level);
+    // A connection that its peer has closed is an error to handle, not the end.
+    std::signal(SIGPIPE, SIG_IGN);
+  } else {
+    std::fprintf(stderr, "%s\n", config.error().message().c_str());
+  }
+  return config;
+}
+
+int report_failed_start(const Node& node, const Status& error) {
+  std::fprintf(stderr, "node %s cannot start: %s\n", node.name().c_str(), error.to_string().c_str());
+  return kFailed;
+}
+
+void print_ready(const Node& node) {
+  std::string line = "ready " + node.name();
+  for (const Url& url : node.listening()) line += " " + url.to_string();
+  std::printf("%s\n", line.c_str());
+  std::fflush(stdout);
+}
+
+// Blocks until it has stopped, and ends the process where that cannot be waited for.
+void stop_node(Node& node, Duration drain, SignalPipe& signals, int signal_number) {
+  const auto drain_ms = std::chrono::duration_cast<std::chrono::milliseconds>(drain).count();
+  log(LogLevel::kInfo, node.name(),
+      std::string("SIG") + sigabbrev_np(signal_number) + ": no new calls; those in flight have " +
+          std::to_string(drain_ms) + " ms to finish (a second signal ends the process at once)");
+  std::thread stopper([&] {
+    node.stop(drain);
+    signals.wake();
+  });
+  const std::optional<int> next = signals.wait(drain + kStopGrace);
+  if (next == SignalPipe::kWoken) {
+    stopper.join();
+    return;
+  }
+  if (next) {
+    log(LogLevel::kWarning, node.name(),
+        std::string("SIG") + sigabbrev_np(*next) + " again: ends without waiting for what runs");
+    ::_exit(128 + *next);
+  }
+  log(LogLevel::kError, node.name(),
+      "has not stopped " + std::to_string(std::chrono::duration_cast<std::chrono::seconds>(kStopGrace).count()) +
+          " s after its drain: a job on the pool, or a handler, does not end; ends without waiting for it");
+  ::_exit(kFailed);
+}
+
+}  // namespace
+
+int run_node(const std::string& config_path) {
+  Result<NodeConfig> config = load(config_path);
+  if (!config) return kWrongUsage;
+  Node node(std::move(config->options));
+  if (const Status started = node.start(); !started.ok()) return report_failed_start(node, started);
+  SignalPipe signals;
+  print_ready(node);
+  const std::optional<int> signal_number = signals.wait();
+  stop_node(node, config->drain, signals, signal_number.value_or(SIGTERM));
+  return 0;
+}
+
+int check_node(const std::string& config_path) {
+  Result<NodeConfig> config = load(config_path);
+  if (!config) return kWrongUsage;
+  const std::size_t urls = std::exchange(config->options.listen, {}).size();
+  const std::size_t modules = config->options.modules.size();
+  const std::size_t peers = config->options.peers.size();
+  Node node(std::move(config->options));
+  if (const Status started = node.start(); !started.ok()) return report_failed_start(node, started);
+  node.stop(Duration::zero());
+  std::printf("%s: node %s would start (URLs to listen on: %zu, peers: %zu, modules: %zu)\n", config_path.c_str(),
+              node.name().c_str(), urls, peers, modules);
+  return 0;
+}
+
+}  // namespace onward

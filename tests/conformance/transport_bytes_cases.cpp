@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Conformance of transports over streams of bytes, against a raw socket: what exactly travels, and
+// what becomes of bytes that no well-behaved peer would send.
+#include "transport_conformance.h"
+
+namespace onward::testing_support {
+namespace {
+
+using Bytes = std::string;
+
+// Little-endian, whatever this machine is.
+template <class Integer>
+void put(Bytes& bytes, Integer value) {
+  for (std::size_t i = 0; i < sizeof value; ++i) {
+    bytes += static_cast<char>((static_cast<std::uint64_t>(value) >> (8 * i)) & 0xFFU);
+  }
+}
+
+// Written out by hand, as docs/WIRE.md has it, so that a mistake in the code is not made twice.
+struct Frame {
+  std::uint32_t body_bytes = 0;
+  std::uint8_t kind = 5;
+  std::uint8_t segment_count = 0;
+  std::uint8_t flags = 0;
+  std::uint64_t call_id = 0;
+  std::uint64_t function_id = 0;
+
+  [[nodiscard]] Bytes header() const {
+    Bytes bytes;
+    put(bytes, body_bytes);
+    put(bytes, kind);
+    put(bytes, std::uint8_t{0});  // codec
+    put(bytes, segment_count);
+    put(bytes, flags);
+    put(bytes, call_id);
+    put(bytes, function_id);
+    put(bytes, std::uint32_t{0xFFFF'FFFF});  // timeout_ms: none
+    put(bytes, std::uint32_t{0});            // signature
+    return bytes;
+  }
+};
+
+Bytes pad(Bytes frame) {
+  while (frame.size() % 8 != 0) frame += '\0';
+  return frame;
+}
+
+Bytes raw_hello() {
+  const Frame frame{.body_bytes = 5, .kind = 1, .function_id = 0x312F'4452'4157'4E4FULL};
+  return pad(frame.header() + "hello");
+}
+
+Bytes text_of(const Buffer& buffer) { return Bytes(buffer.text()); }
+
+// The bytes of make_message(id, body_bytes, segments).
+Bytes raw_message(std::uint64_t id, std::size_t body_bytes, const std::vector<std::size_t>& segments = {}) {
+  const Message message = make_message(id, body_bytes, segments);
+  Bytes bytes = Frame{.body_bytes = static_cast<std::uint32_t>(body_bytes),
+                      .segment_count = static_cast<std::uint8_t>(segments.size()),
+                      .call_id = id}
+                    .header();
+  for (const std::size_t segment : segments) put(bytes, std::uint64_t{segment});
+  bytes += text_of(message.payload.body);
+  for (const Buffer& segment : message.payload.segments) bytes += text_of(segment);
+  return pad(bytes);
+}
+
+TEST_P(TransportBytes, FramesAreReadAsDocumented) {
+  raw->write(raw_hello() + raw_message(1, 10) + raw_message(2, 0) + raw_message(3, 7, {3, 0, 20}));
+  server->message_hook = [this](InboundMessage& message) {
+    const bool third = server->received == 3;
+    EXPECT_EQ(message_error(message, server->received,
+                            third                   ? 7
+                            : server->received == 1 ? 10
+                                                    : 0,
+                            third ? std::vector<std::size_t>{3, 0, 20} : std::vector<std::size_t>{}),
+              "");
+  };
+  ASSERT_TRUE(run_until([this] { return server->received == 3; }));
+  EXPECT_EQ(server->hellos, 1);
+}
+
+TEST_P(TransportBytes, FramesAreWrittenAsDocumented) {
+  server->send(hello());
+  server->send(make_message(1, 10));
+  server->send(make_message(2, 0));
+  server->send(make_message(3, 7, {3, 0, 20}));
+  server->send(make_message(4, 5001));
+  server->send(make_message(5, 10, {5003, 9}));
+  const Bytes expected = raw_hello() + raw_message(1, 10) + raw_message(2, 0) + raw_message(3, 7, {3, 0, 20}) +
+                         raw_message(4, 5001) + raw_message(5, 10, {5003, 9});
+  Bytes got;
+  ASSERT_TRUE(run_until([&] {
+    raw->read(got);
+    return got.size() >= expected.size();
+  }));
+  EXPECT_TRUE(got == expected);
+}
+
+TEST_P(TransportBytes, FramesMayBeCutAnywhere) {
+  const Bytes all = raw_hello() + raw_message(1, 3) + raw_message(2, 11, {5, 2}) + raw_message(3, 0);
+  for (std::size_t cut = 1; cut < all.size(); ++cut) {
+    if (cut > 1) begin();
+    raw->write(all.substr(0, cut));
+    run_until_quiet(loop);
+    raw->write(all.substr(cut));
+    ASSERT_TRUE(run_until([this] { return server->received == 3; })) << "cut at " << cut;
+    EXPECT_EQ(server->last_id, 3U);
+  }
+}
+
+TEST_P(TransportBytes, FramesMayArriveByteByByte) {
+  server->message_hook = [](InboundMessage& message) { EXPECT_EQ(message_error(message, 1, 33, {17, 0, 4}), ""); };
+  for (const char byte : raw_hello() + raw_message(1, 33, {17, 0, 4})) {
+    raw->write(Bytes(1, byte));
+    run_until_quiet(loop);
+  }
+  EXPECT_TRUE(run_until([this] { return server->received == 1; }));
+}
+
+TEST_P(TransportBytes, AnEndBetweenFramesIsOrderly) {
+  raw->write(raw_hello() + raw_message(1, 3));
+  raw->end_output();
+  expect_closed(StatusCode::kOk, "");
+  EXPECT_EQ(server->received, 1U);
+}
+
+TEST_P(TransportBytes, AnEndBeforeTheFirstFrameIsOrderly) {
+  raw->end_output();
+  expect_closed(StatusCode::kOk, "");
+}
+
+TEST_P(TransportBytes, AnEndWithinAFrameIsUnavailable) {
+  // In the header, the table of lengths, the body, the segments, the padding.
+  const Bytes frame = raw_message(2, 5, {40'000, 12});
+  ASSERT_EQ(frame.size(), 40'072U);
+  for (const std::size_t cut : {1UL, 31UL, 32UL, 40UL, 48UL, 50UL, 53UL, 1000UL, 40'060UL, 40'071UL}) {
+    if (cut > 1) begin();
+    raw->write(raw_hello() + raw_message(1, 3) + frame.substr(0, cut));
+    raw->end_output();
+    expect_closed(StatusCode::kUnavailable, "in the middle: " + std::to_string(cut) + " of ");
+    EXPECT_EQ(server->received, 1U) << "cut at " << cut;
+  }
+}
+
+TEST_P(TransportBytes, GarbageIsRefusedAtOnce) {
+  raw->write("GET / HTTP/1.1\r\n");
+  expect_closed(StatusCode::kInvalidArgument, R"("GET / HTTP/1.1\x0d\x0a")");
+  EXPECT_EQ(server->hellos, 0);
+}
+
+TEST_P(TransportBytes, GarbageInFiveBytesIsRefusedAtOnce) {
+  raw->write(Bytes("\x16\x03\x01\x02\x7f", 5));
+  expect_closed(StatusCode::kInvalidArgument, R"("\x16\x03\x01\x02\x7f")");
+}
+
+TEST_P(TransportBytes, TheFirstFrameMustBeAHello) {
+  raw->write(raw_message(1, 3));
+  expect_closed(StatusCode::kInvalidArgument, "HELLO was expected");
+  EXPECT_EQ(server->received, 0U);
+}
+
+TEST_P(TransportBytes, AHelloMustCarryTheMagicNumber) {
+  raw->write(Frame{.kind = 1, .function_id = 42}.header());
+  expect_closed(StatusCode::kInvalidArgument, "HELLO was expected");
+}
+
+TEST_P(TransportBytes, AHelloMustBeSmall) {
+  raw->write(Frame{.body_bytes = 65'537, .kind = 1, .function_id = MessageHeader::kMagic}.header());
+  expect_closed(StatusCode::kInvalidArgument, "65537 bytes; at most 65536");
+}
+
+TEST_P(TransportBytes, UnknownKindsAreRefused) {
+  for (const int kind : {0, 9, 255}) {
+    if (kind > 0) begin();
+    raw->write(raw_hello() + raw_message(1, 3) + Frame{.kind = static_cast<std::uint8_t>(kind)}.header());
+    expect_closed(StatusCode::kInvalidArgument, "kind " + std::to_string(kind));
+    EXPECT_EQ(server->received, 1U);
+  }
+}
+
+TEST_P(TransportBytes, UnknownFlagsAreRefused) {
+  raw->write(raw_hello() + Frame{.flags = 4}.header());
+  expect_closed(StatusCode::kInvalidArgument, "flags 4");
+}
+
+TEST_P(TransportBytes, BodiesBeyondTheLimitAreRefused) {
+  use_limits({.max_body_bytes = 1000, .max_message_bytes = 5000});
+  listener.reset();
+  listen();
+  begin();
+  raw->write(raw_hello() + raw_message(1, 1000) + Frame{.body_bytes = 1001}.header());
+  expect_closed(StatusCode::kInvalidArgument, "1001 bytes; at most 1000");
+  EXPECT_EQ(server->received, 1U);
+}
+
+TEST_P(TransportBytes, MessagesBeyondTheLimitAreRefused) {
+  use_limits({.max_body_bytes = 1000, .max_message_bytes = 5000});
+  listener.reset();
+  listen();
+  begin();
+  raw->write(raw_hello() + raw_message(1, 1000, {3000, 1000}) + raw_message(2, 1000, {3000, 1001}).substr(0, 48));
+  expect_closed(StatusCode::kInvalidArgument, "5001 bytes");
+  EXPECT_EQ(server->received, 1U);
+}
+
+// Sums that overflow are larger than any limit, not smaller.
+TEST_P(TransportBytes, LengthsThatOverflowAreRefused) {
+  Bytes frame = Frame{.segment_count = 3}.header();
+  for (const std::uint64_t length : {~std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{2}}) {
+    put(frame, length);
+  }
+  raw->write(raw_hello() + frame);
+  expect_closed(StatusCode::kInvalidArgument, "18446744073709551615 bytes");
+}
+
+TEST_P(TransportBytes, LengthsAreBelievedNoFurtherThanTheyAreChecked) {
+  const std::size_t before = buffer_pool_statistics().in_use_bytes;
+  Bytes frame = Frame{.segment_count = 2}.header();
+  put(frame, std::uint64_t{500} << 20);
+  put(frame, std::uint64_t{600} << 20);
+  raw->write(raw_hello() + frame);
+  expect_closed(StatusCode::kInvalidArgument, "at most 1073741824");
+  EXPECT_LT(buffer_pool_statistics().in_use_bytes, before + (1U << 20));
+}
+
+// What was sent by a peer that then breaks the connection is still delivered, with the reason last.
+TEST_P(TransportBytes, MessagesInFrontOfABreakAreDelivered) {
+  server->pause();
+  raw->write(raw_hello() + raw_message(1, 100) + raw_message(2, 100));
+  raw->close();
+  server->send(make_message(1, 100));
+  run_until_quiet(loop);
+  server->send(make_message(1, 100));
+  run_until_quiet(loop);
+  server->resume();
+  ASSERT_TRUE(run_until([this] { return server->closed == 1; }));
+  EXPECT_EQ(server->received, 2U);
+}
+
+}  // namespace
+}  // namespace onward::testing_support

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Conformance: pausing, back-pressure, fairness, and how long closing may take.
+#include "transport_conformance.h"
+
+namespace onward::testing_support {
+namespace {
+
+constexpr MessageLimits kNarrow{.output_high_bytes = 300'000, .output_low_bytes = 50'000};
+
+TEST_P(TransportConformance, PauseStopsDeliveryAtOnce) {
+  constexpr std::uint64_t kMessages = 100;
+  connect_pair();
+  server->message_hook = [this](InboundMessage& message) {
+    EXPECT_EQ(message_error(message, server->received, 50), "");
+    if (server->received == 1 || server->received == 40) server->pause();
+  };
+  for (std::uint64_t id = 1; id <= kMessages; ++id) client->send(make_message(id, 50));
+  ASSERT_TRUE(run_until([this] { return server->received == 1; }));
+  run_until_quiet(loop);
+  EXPECT_EQ(server->received, 1U);
+  server->resume();
+  EXPECT_EQ(server->received, 1U);
+  ASSERT_TRUE(run_until([this] { return server->received == 40; }));
+  run_until_quiet(loop);
+  EXPECT_EQ(server->received, 40U);
+  server->resume();
+  server->resume();
+  EXPECT_TRUE(run_until([this] { return server->received == kMessages; }));
+}
+
+TEST_P(TransportConformance, PauseAndResumeAroundEveryMessageLosesNothing) {
+  constexpr std::uint64_t kMessages = 3000;
+  connect_pair();
+  server->message_hook = [this](InboundMessage& message) {
+    const std::uint64_t id = server->received;
+    EXPECT_EQ(message_error(message, id, id % 200, {id % 3 * 100}), "");
+    server->pause();
+    if (id % 2 == 0) server->resume();
+  };
+  for (std::uint64_t id = 1; id <= kMessages; ++id) {
+    client->send(make_message(id, id % 200, {id % 3 * 100}));
+  }
+  EXPECT_TRUE(run_until([this] {
+    server->resume();
+    return server->received == kMessages;
+  }));
+}
+
+TEST_P(TransportConformance, PausedBeforeStartNothingIsDelivered) {
+  listen();
+  client = connect();
+  client->start();
+  client->send(make_message(1, 10));
+  server = accept();
+  server->pause();
+  server->start();
+  run_until_quiet(loop);
+  EXPECT_EQ(server->hellos, 0);
+  server->resume();
+  EXPECT_TRUE(run_until([this] { return server->received == 1; }));
+}
+
+TEST_P(TransportConformance, PausedConnectionsStillWrite) {
+  connect_pair();
+  server->pause();
+  for (std::uint64_t id = 1; id <= 50; ++id) server->send(make_message(id, 50'000));
+  EXPECT_TRUE(run_until([this] { return client->received == 50; }));
+}
+
+TEST_P(TransportConformance, ResumeFindsThatThePeerHasGone) {
+  connect_pair();
+  server->pause();
+  client->send(make_message(1, 10));
+  client->close();
+  run_until_quiet(loop);
+  EXPECT_EQ(server->closed, 0);
+  server->resume();
+  ASSERT_TRUE(run_until([this] { return server->closed == 1; }));
+  EXPECT_EQ(server->received, 1U);
+  EXPECT_TRUE(server->reason.ok()) << server->reason.to_string();
+}
+
+TEST_P(TransportConformance, OutputQueuesUntilThePeerReads) {
+  use_limits(kNarrow);
+  connect_pair();
+  EXPECT_EQ(client->queued_bytes(), 0U);
+  server->pause();
+  // The system may take some megabytes before it says no.
+  std::uint64_t sent = 0;
+  ASSERT_TRUE(run_until([&] {
+    client->send(make_message(++sent, 10'000));
+    return client->queued_bytes() > limits.output_high_bytes + 1'000'000;
+  }));
+  run_until_quiet(loop);
+  EXPECT_GT(client->queued_bytes(), limits.output_high_bytes);
+  EXPECT_EQ(client->drained, 0);
+
+  std::size_t queued_when_drained = limits.output_high_bytes;
+  client->drained_hook = [&] { queued_when_drained = client->queued_bytes(); };
+  server->resume();
+  ASSERT_TRUE(run_until([&] { return client->drained == 1; }));
+  EXPECT_LE(queued_when_drained, limits.output_low_bytes);
+  ASSERT_TRUE(run_until([&] { return server->received == sent; }));
+  ASSERT_TRUE(run_until([&] { return client->queued_bytes() == 0; }));
+  run_until_quiet(loop);
+  EXPECT_EQ(client->drained, 1);
+}
+
+TEST_P(TransportConformance, DrainedComesOncePerTimeAboveHigh) {
+  use_limits(kNarrow);
+  connect_pair();
+  // Not above high: no on_drained.
+  client->send(make_message(1, 200'000));
+  ASSERT_TRUE(run_until([this] { return server->received == 1 && client->queued_bytes() == 0; }));
+  run_until_quiet(loop);
+  EXPECT_EQ(client->drained, 0);
+  for (int round = 1; round <= 3; ++round) {
+    for (int i = 0; i < 10; ++i) client->send(make_message(1, 10, {100'000}));
+    EXPECT_GT(client->queued_bytes(), limits.output_high_bytes);
+    EXPECT_EQ(client->drained, round - 1);
+    ASSERT_TRUE(run_until([&] { return client->drained == round; }));
+  }
+  ASSERT_TRUE(run_until([this] { return server->received == 31; }));
+  run_until_quiet(loop);
+  EXPECT_EQ(client->drained, 3);
+}
+
+TEST_P(TransportConformance, DrainedMaySendMore) {
+  use_limits(kNarrow);
+  connect_pair();
+  const auto fill = [this] {
+    while (client->queued_bytes() <= limits.output_high_bytes) client->send(make_message(1, 9000));
+  };
+  client->drained_hook = [&] {
+    if (client->drained < 20) fill();
+  };
+  fill();
+  EXPECT_TRUE(run_until([this] { return client->drained == 20; }));
+}
+
+// One that sends without end must not keep others waiting.
+TEST_P(TransportConformance, OtherConnectionsGetTheirTurn) {
+  connect_pair();
+  const std::unique_ptr<Peer> flood_client = std::move(client);
+  const std::unique_ptr<Peer> flood_server = std::move(server);
+  connect_pair();
+  server->message_hook = [this](InboundMessage&) { server->send(make_message(1, 10)); };
+  const auto flood = [&] {
+    while (flood_client->queued_bytes() < 4'000'000) flood_client->send(make_message(1, 500'000));
+  };
+  client->send(make_message(1, 10));
+  std::uint64_t turns = 0;
+  ASSERT_TRUE(run_until([&] {
+    flood();
+    ++turns;
+    return client->received == 1;
+  }));
+  EXPECT_LT(turns, 20U);
+}
+
+// A peer that reads nothing holds up closing for kCloseTimeout at most.
+TEST_P(TransportConformance, CloseGivesUpInTime) {
+  ManualClock clock;
+  EventLoop slow_loop({}, clock);
+  {
+    const std::unique_ptr<Transport> slow = GetParam().make(slow_loop, limits);
+    std::unique_ptr<Listener> slow_listener = std::move(*slow->listen(GetParam().listening_url(), acceptor));
+    Peer near(slow_loop);
+    near.adopt(std::move(*slow->connect(slow_listener->url())));
+    near.send(hello());
+    near.start();
+    ASSERT_TRUE(testing_support::run_until(slow_loop, [&] { return !acceptor.accepted.empty(); }));
+    for (int i = 0; i < 40; ++i) near.send(make_message(1, 10, {std::size_t{1} << 20}));
+    near.close(Status(StatusCode::kCancelled, "enough"));
+    clock.advance(Connection::kCloseTimeout - std::chrono::milliseconds(1));
+    run_until_quiet(slow_loop);
+    // A transport that hands everything over at once need not wait.
+    EXPECT_EQ(near.closed, GetParam().connect_raw ? 0 : 1);
+    clock.advance(std::chrono::milliseconds(1));
+    run_until_quiet(slow_loop);
+    EXPECT_EQ(near.closed, 1);
+    EXPECT_EQ(near.reason.code(), StatusCode::kCancelled);
+    EXPECT_EQ(near.queued_bytes(), 0U);
+    for (auto& connection : acceptor.accepted) slow_loop.dispose(std::move(connection));
+    acceptor.accepted.clear();
+    slow_loop.dispose(std::move(slow_listener));
+    near.dispose();
+    slow_loop.run_once(false);
+  }
+}
+
+}  // namespace
+}  // namespace onward::testing_support

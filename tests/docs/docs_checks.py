@@ -1,0 +1,60 @@
+"""Blocks that show what stands elsewhere in the project: they must show it as it is."""
+
+import re
+
+from docs_page import DocsError
+
+GOLDEN_FOLDER = "tests/unit/wire_golden"
+# Fewer keys than that are not all that there are.
+MIN_KEYS = 30
+
+
+def hex_bytes(text):
+    """The bytes of hexadecimal text with comments behind #; `xx*N` is N times xx."""
+    found = bytearray()
+    for line in text.split("\n"):
+        for word in line.split("#")[0].split():
+            run = re.fullmatch(r"([0-9a-f]{2})(?:\*(\d+))?", word)
+            if not run:
+                raise DocsError(f"{word!r} is neither a byte nor xx*N")
+            found += bytes([int(run[1], 16)]) * int(run[2] or 1)
+    return bytes(found)
+
+
+def check(block, root):
+    if name := block.values.get("golden"):
+        wanted = hex_bytes((root / GOLDEN_FOLDER / f"{name}.hex").read_text())
+        if hex_bytes(block.text) != wanted:
+            raise DocsError(f"these are not the bytes of {GOLDEN_FOLDER}/{name}.hex")
+    if path := block.values.get("quote"):
+        if block.text.strip("\n") not in (root / path).read_text():
+            raise DocsError(f"this does not stand in {path}, word for word")
+    if path := block.values.get("like"):
+        wanted = (root / path).read_text()
+        for old, new in block.rest:
+            wanted = wanted.replace(old, new)
+        if block.text.strip() != wanted.strip():
+            raise DocsError(f"this is not {path} with {block.rest} replaced, which is:\n{wanted.strip()}")
+
+
+# Where the program and the modules ask for a key of the configuration.
+FILE_KEY = re.compile(r'\.(?:read|find|require|table)\("([a-z_]+)"')
+MODULE_KEY = re.compile(r'(?:get<[\w:<> ]+>\(|positive\(arguments, |milliseconds\(arguments, )"([a-z_]+)"')
+
+
+def check_page(page, root):
+    """What a page promises as a whole: complaints, as lines."""
+    text = "\n".join(page.lines)
+    if page.name == "docs/DEPENDENCIES.md":
+        for wrap in sorted((root / "subprojects").glob("*.wrap")):
+            if f"`{wrap.name}`" not in text:
+                yield f"{page.name}: does not say what {wrap.name} is for"
+    if page.name == "docs/CONFIGURATION.md":
+        keys = FILE_KEY.findall((root / "node/node_config.cpp").read_text())
+        for module in sorted((root / "modules").glob("*/*_module.cpp")):
+            keys += MODULE_KEY.findall(module.read_text())
+        for key in keys:
+            if not re.search(rf"\b{key}\b", text):
+                yield f"{page.name}: does not say what the key {key} is for"
+        if len(keys) < MIN_KEYS:
+            yield f"{page.name}: only {len(keys)} keys were found in the sources: docs_checks.py does not see them any more"

@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""Runs every block of README.md and docs/*.md from the page itself; see docs_page.py for what a page may say.
+
+usage: run_docs.py --root DIR --build DIR --library FILE [--onward FILE] [PAGE…]
+
+Prints TAP, a line for each block, and behind a failed one `# page:line: what happened`. GTEST_FILTER
+selects blocks by names like `Docs/FUTURES.42`, as it does for the tests in C++.
+"""
+
+import argparse
+import fnmatch
+import os
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import docs_checks
+from docs_compile import Compiler
+from docs_page import DocsError, find_pages
+from docs_run import Session, check_output
+from skips import check_skip
+
+COMPILE_JOBS = 2
+
+
+class Runner:
+    def __init__(self, options, pages):
+        self.options, self.root = options, Path(options.root)
+        self.slow = options.slow
+        self.folder = tempfile.TemporaryDirectory(prefix="onward-docs-")
+        self.sessions = {}
+        for page in pages:
+            folder = Path(self.folder.name) / page.name.replace("/", "_")
+            folder.mkdir()
+            self.sessions[page.name] = Session(folder, options.onward, self.slow)
+            self.write_files(page, folder)
+        self.executor = ThreadPoolExecutor(COMPILE_JOBS)
+        self.compiled = {}
+
+    @staticmethod
+    def write_files(page, folder):
+        for block in page.blocks:
+            if name := block.values.get("file"):
+                path = folder / name
+                if path.exists() and not block.error:
+                    block.error = f"the page has two files {name}"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(page.with_ports(block.text), encoding="utf-8")
+
+    def start_compiling(self, blocks):
+        blocks = [block for block in blocks if block.language == "cpp" and not block.skip and not is_check(block)]
+        if not blocks:
+            return
+        compiler = Compiler(self.options.build, str(self.root / "tests/docs/docs_prelude.cpp"), self.options.library, self.slow)
+        if any(block.flags & {"wrap", "declare"} for block in blocks):
+            compiler.precompile(Path(self.folder.name))
+        # Programs first: they take longest.
+        for block in sorted(blocks, key=lambda block: "int main(" not in block.text):
+            folder = self.sessions[block.page.name].folder
+            self.compiled[block.place] = self.executor.submit(compiler.compile, block, folder)
+
+    def run(self, block):
+        if block.error:
+            raise DocsError(block.error)
+        if is_check(block):
+            return docs_checks.check(block, self.root)
+        session = self.sessions[block.page.name]
+        text = block.page.with_ports(block.text)
+        if "output" in block.flags:
+            return check_output(text, session.printed)
+        if block.language == "cpp":
+            if program := self.compiled[block.place].result():
+                session.run([str(program)], "the program")
+        elif block.language == "console":
+            session.console(text)
+        elif block.language in ("bash", "sh"):
+            session.script(text)
+        elif block.language == "toml":
+            session.check_config(self.file_of(block, session, "toml"))
+        elif block.language == "python":
+            session.python(self.file_of(block, session, "py"), "run" in block.flags)
+        elif block.language == "text" or "file" in block.values:
+            pass
+        else:
+            raise DocsError(f"nobody knows how to test a block of {block.language or 'no language'}: name one "
+                            "(text for prose), or say how in a test comment")
+
+    @staticmethod
+    def file_of(block, session, suffix):
+        name = block.values.get("file", f"block_{block.line}.{suffix}")
+        (session.folder / name).write_text(block.page.with_ports(block.text), encoding="utf-8")
+        return name
+
+
+def is_check(block):
+    return bool(block.values.keys() & {"golden", "quote", "like"})
+
+
+def selected(name):
+    """Whether GTEST_FILTER wants it: patterns joined by ':', those behind '-' excluded."""
+    wanted, _, unwanted = os.environ.get("GTEST_FILTER", "*").partition("-")
+    matches = lambda patterns: any(fnmatch.fnmatchcase(name, each) for each in patterns.split(":") if each)
+    return matches(wanted or "*") and not matches(unwanted)
+
+
+def name_of(page, what):
+    return f"Docs/{Path(page.name).stem}.{what}"
+
+
+class Tap:
+    def __init__(self, count):
+        self.number = self.failed = 0
+        print(f"1..{count}", flush=True)
+
+    def report(self, name, complaint="", skip=""):
+        self.number += 1
+        self.failed += bool(complaint)
+        print(f"{'not ok' if complaint else 'ok'} {self.number} - {name}" + (f" # SKIP {skip}" if skip else ""), flush=True)
+        for line in complaint.rstrip().split("\n") if complaint else ():
+            print(f"# {line}", flush=True)
+
+
+def run_page(runner, page, blocks, tap):
+    for block in blocks:
+        complaint = ""
+        if block.skip:
+            complaint = check_skip(block, runner.root)
+        else:
+            try:
+                runner.run(block)
+            except DocsError as error:
+                complaint = str(error) + runner.sessions[page.name].background_logs()
+        if complaint:
+            complaint = f"{block.place}: {complaint}"
+        # A skipped block is run elsewhere, and that was checked.
+        tap.report(name_of(page, block.line) + f" {block.what}", complaint)
+    ended_badly = runner.sessions[page.name].close()
+    whole = [*page.broken_links(), *ended_badly, *docs_checks.check_page(page, runner.root)]
+    tap.report(name_of(page, "page"), "\n".join(whole))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--root", required=True)
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--library", required=True, help="with all of Onward in it")
+    parser.add_argument("--onward", help="the program")
+    parser.add_argument("--slow", type=int, default=1, help="multiplies the time limits")
+    parser.add_argument("pages", nargs="*", metavar="PAGE")
+    options = parser.parse_args()
+
+    pages = find_pages(Path(options.root), options.pages)
+    chosen = {page.name: [block for block in page.blocks if selected(name_of(page, block.line))] for page in pages}
+    pages = [page for page in pages if chosen[page.name] or selected(name_of(page, "page"))]
+    tap = Tap(sum(len(chosen[page.name]) + 1 for page in pages))
+    runner = Runner(options, pages)
+    runner.start_compiling([block for page in pages for block in page.blocks if block in chosen[page.name]])
+    for page in pages:
+        run_page(runner, page, chosen[page.name], tap)
+    return 1 if tap.failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except DocsError as error:
+        sys.exit(f"run_docs.py: {error}")

@@ -1,0 +1,17 @@
+"""The blocks that may say `skip`, by page and command, and where the project runs the command instead."""
+
+SKIPS = {
+    ("README.md", "./dev demo"): ("dev", "demo"),
+    ("README.md", "./dev test"): (".ci/run", "./dev test"),
+}
+
+
+def check_skip(block, root):
+    """Empty if the block may be skipped, else why not."""
+    for line in filter(None, (line.split("#")[0].removeprefix("$ ").strip() for line in block.text.split("\n"))):
+        where = SKIPS.get((block.page.name, line))
+        if where is None:
+            return f"`{line}` may not be skipped: let it run, or list it in tests/docs/skips.py with who runs it"
+        if where[1] not in (root / where[0]).read_text():
+            return f"`{line}` is skipped because {where[0]} runs it, but that does not mention {where[1]!r}"
+    return ""

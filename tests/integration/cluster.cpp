@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <system_error>
+
+#include "onward/log.h"
+
+namespace onward::testing_support {
+namespace {
+
+[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+
+std::filesystem::path make_folder() {
+  // Short: the path of a unix socket has at most 107 bytes.
+  std::string name = (std::filesystem::temp_directory_path() / "onward-XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr) fail("mkdtemp");
+  return name;
+}
+
+}  // namespace
+
+// A socket that is bound and never listens keeps the port from everybody who asks for any free one, and as
+// both sides set SO_REUSEADDR, not from the node that asks for this one.
+std::string reserve_tcp_url(Cluster& cluster, const std::string&) {
+  const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) fail("socket");
+  cluster.keep_open(descriptor);
+  const int on = 1;
+  ::setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  if (::bind(descriptor, reinterpret_cast<sockaddr*>(&address), length) != 0) fail("bind");
+  if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &length) != 0) fail("getsockname");
+  return "tcp://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+}
+
+std::string reserve_unix_url(Cluster& cluster, const std::string& node) {
+  return "unix://" + (cluster.folder() / (node + ".sock")).string();
+}
+
+Cluster::Cluster(const TransportKind& kind) : kind_(kind), folder_(make_folder()) {
+  // What this process logs as a node goes to a file beside the others'.
+  set_log_sink([file = std::make_shared<std::ofstream>(folder_ / "test.log")](LogLevel, std::string_view component,
+                                                                            std::string_view message) {
+    *file << '[' << component << "] " << message << std::endl;
+  });
+}
+
+Cluster::~Cluster() {
+  processes_.clear();
+  ended_.clear();
+  for (const int descriptor : descriptors_) ::close(descriptor);
+  set_log_sink({});
+  if (testing::Test::HasFailure()) {
+    for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
+      if (entry.path().extension() != ".log" || entry.file_size() == 0) continue;
+      std::cerr << "---- " << entry.path().string() << '\n' << std::ifstream(entry.path()).rdbuf() << '\n';
+    }
+    return;
+  }
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_, ignored);
+}
+
+const std::string& Cluster::url(const std::string& node) {
+  const auto found = urls_.find(node);
+  if (found != urls_.end()) return found->second;
+  return urls_.emplace(node, kind_.reserve_url(*this, node)).first->second;
+}
+
+std::filesystem::path Cluster::write(const std::string& file, std::string_view text) const {
+  const std::filesystem::path path = folder_ / file;
+  std::filesystem::create_directories(path.parent_path());
+  std::ofstream(path) << text;
+  return path;
+}
+
+std::string Cluster::configuration(const std::string& name, const NodeSetup& setup) {
+  std::string text = "name = \"" + name + "\"\nlisten = [\"" + url(name) + "\"]\n";
+  if (!setup.peers.empty()) text += "\n[peers]\n";
+  for (const std::string& peer : setup.peers) text += peer + " = [\"" + url(peer) + "\"]\n";
+  return text + "\n" + setup.toml;
+}
+
+Process& Cluster::launch(const std::string& program, const std::string& name, const NodeSetup& setup) {
+  const std::filesystem::path file = write(name + ".toml", configuration(name, setup));
+  const std::filesystem::path log = folder_ / (std::to_string(++logs_) + "-" + name + ".log");
+  std::unique_ptr<Process>& process = processes_[name];
+  if (process) ended_.push_back(std::move(process));
+  process = std::make_unique<Process>(std::vector<std::string>{program, "node", "--config", file.string()},
+                                      Process::Options{.log_file = log});
+  return *process;
+}
+
+Process& Cluster::launch(const std::string& name, const NodeSetup& setup) {
+  NodeSetup with_probe = setup;
+  with_probe.toml += "\n[[modules]]\nname = \"probe\"\n";
+  return launch(ONWARD_TEST_NODE, name, with_probe);
+}
+
+Process& Cluster::launch_plain(const std::string& name, const NodeSetup& setup) {
+  return launch(ONWARD_PROGRAM, name, setup);
+}
+
+Process& Cluster::start(const std::string& name, const NodeSetup& setup) {
+  launch(name, setup);
+  return await_ready(name);
+}
+
+Process& Cluster::start_plain(const std::string& name, const NodeSetup& setup) {
+  launch_plain(name, setup);
+  return await_ready(name);
+}
+
+Process& Cluster::await_ready(const std::string& name) {
+  Process& process = node(name);
+  const auto line = process.wait_for_line(Process::Stream::kOutput, "ready");
+  EXPECT_EQ(line.value_or("nothing"), "ready " + name + " " + url(name)) << process.text(Process::Stream::kError);
+  return process;
+}
+
+NodeOptions Cluster::client_options(const std::string& name) const {
+  NodeOptions options{.name = name, .transports = standard_transports(), .codecs = standard_codecs()};
+  for (const auto& [node, url] : urls_) options.peers[node] = {url};
+  return options;
+}
+
+std::unique_ptr<Node> Cluster::client(const std::string& name) {
+  auto node = std::make_unique<Node>(client_options(name));
+  if (const Status started = node->start(); !started.ok()) throw RpcError(started);
+  return node;
+}
+
+CommandResult Cluster::run(const std::vector<std::string>& arguments) {
+  std::vector<std::string> command = {ONWARD_PROGRAM};
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  Process process(command, {.log_file = folder_ / (std::to_string(++logs_) + "-command.log")});
+  const auto ending = process.wait_for_end();
+  EXPECT_TRUE(ending) << "`onward " << arguments.front() << " …` does not end";
+  process.wait_for_close(Process::Stream::kOutput);
+  process.wait_for_close(Process::Stream::kError);
+  return {.ending = ending.value_or(Ending()),
+          .output = process.text(Process::Stream::kOutput),
+          .error = process.text(Process::Stream::kError)};
+}
+
+}  // namespace onward::testing_support

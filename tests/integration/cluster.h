@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Real node processes on this machine, each started from a configuration file that the test wrote into
+// a folder of its own, and the test process as one more node, or as the user of `onward call`.
+//
+// Tests that are about more than one machine's worth of sockets run once for each of kTransports; a new
+// transport is one line there.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "onward/init_rpc.h"
+#include "probe.h"
+#include "process.h"
+
+namespace onward {
+
+// How GoogleTest prints them.
+inline void PrintTo(const Status& status, std::ostream* out) { *out << status.to_string(); }
+template <class T>
+void PrintTo(const Result<T>& result, std::ostream* out) {
+  *out << (result ? testing::PrintToString(*result) : result.error().to_string());
+}
+
+}  // namespace onward
+
+namespace onward::testing_support {
+
+class Cluster;
+
+struct TransportKind {
+  std::string name;
+  // A URL where `node` can listen, known before it starts and nobody else's until the cluster ends.
+  std::string (*reserve_url)(Cluster& cluster, const std::string& node);
+};
+inline void PrintTo(const TransportKind& kind, std::ostream* out) { *out << kind.name; }
+std::string reserve_tcp_url(Cluster& cluster, const std::string& node);
+std::string reserve_unix_url(Cluster& cluster, const std::string& node);
+
+inline const std::vector<TransportKind>& transport_kinds() {
+  static const std::vector<TransportKind> kinds = {{"tcp", reserve_tcp_url}, {"unix", reserve_unix_url}};
+  return kinds;
+}
+
+// What a node's configuration has besides its name and where it listens.
+struct NodeSetup {
+  std::vector<std::string> peers = {};  // names of nodes of this cluster
+  std::string toml = {};                // further sections
+};
+
+// How a command line program ended and what it printed.
+struct CommandResult {
+  Ending ending;
+  std::string output;
+  std::string error;
+};
+
+class Cluster {
+ public:
+  explicit Cluster(const TransportKind& kind);
+  // Kills what still runs. After a failure it prints the logs and leaves the folder.
+  ~Cluster();
+  Cluster(const Cluster&) = delete;
+  Cluster& operator=(const Cluster&) = delete;
+
+  [[nodiscard]] const std::filesystem::path& folder() const noexcept { return folder_; }
+  // Where `node` listens, or will, or would.
+  const std::string& url(const std::string& node);
+  // Holds a descriptor until the cluster ends.
+  void keep_open(int descriptor) { descriptors_.push_back(descriptor); }
+
+  std::filesystem::path write(const std::string& file, std::string_view text) const;
+  // "name = …", "listen = …", [peers], and what else `setup` has.
+  std::string configuration(const std::string& name, const NodeSetup& setup);
+
+  // Starts a node, with module "probe", or the plain program. Again with the name of one that has ended: it
+  // listens where that one did. Does not wait.
+  Process& launch(const std::string& name, const NodeSetup& setup = {});
+  Process& launch_plain(const std::string& name, const NodeSetup& setup);
+  // The same, and waits for its `ready` line; a failure of the test if that does not come.
+  Process& start(const std::string& name, const NodeSetup& setup = {});
+  Process& start_plain(const std::string& name, const NodeSetup& setup);
+  Process& node(const std::string& name) { return *processes_.at(name); }
+
+  // A started node of this process that knows the nodes of this cluster that have a URL by now.
+  std::unique_ptr<Node> client(const std::string& name = "client");
+  NodeOptions client_options(const std::string& name = "client") const;
+
+  // Runs `onward ARGUMENTS…` to its end.
+  CommandResult run(const std::vector<std::string>& arguments);
+
+ private:
+  Process& launch(const std::string& program, const std::string& name, const NodeSetup& setup);
+  Process& await_ready(const std::string& name);
+
+  const TransportKind& kind_;
+  std::filesystem::path folder_;
+  std::map<std::string, std::string> urls_;
+  std::map<std::string, std::unique_ptr<Process>> processes_;
+  std::vector<std::unique_ptr<Process>> ended_;
+  std::vector<int> descriptors_;
+  int logs_ = 0;
+};
+
+// For TEST_P: one cluster a test.
+class ClusterTest : public testing::TestWithParam<TransportKind> {
+ protected:
+  Cluster cluster{GetParam()};
+};
+
+#define ONWARD_ON_EVERY_TRANSPORT(Suite)                                                              \
+  INSTANTIATE_TEST_SUITE_P(Transports, Suite,                                                         \
+                           testing::ValuesIn(::onward::testing_support::transport_kinds()),           \
+                           [](const auto& case_info) { return std::string(case_info.param.name); })
+
+// For TEST_F, where the transport does not matter.
+class TcpClusterTest : public testing::Test {
+ protected:
+  Cluster cluster{transport_kinds().front()};
+};
+
+// What `call` came to, as Result: waits for at most kPatience, which fails the test.
+template <class T>
+Result<typename Future<T>::Stored> outcome_of(const Future<T>& call) {
+  try {
+    return call.wait(kPatience);
+  } catch (const RpcError& error) {
+    if (!call.done()) ADD_FAILURE() << "no answer: " << error.what();
+    return std::unexpected(error.status());
+  }
+}
+// The error that `call` came to; OK if it succeeded.
+template <class T>
+Status error_of(const Future<T>& call) {
+  const auto outcome = outcome_of(call);
+  return outcome ? Status() : outcome.error();
+}
+
+// Asks again until it is so; false after kPatience.
+template <class Condition>
+[[nodiscard]] bool await(Condition condition) {
+  const auto give_up = std::chrono::steady_clock::now() + kPatience;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > give_up) return false;
+  }
+  return true;
+}
+// Until `wanted(Statistics)` holds of node `name`.
+template <class Predicate>
+[[nodiscard]] bool await_statistics(Node& client, const std::string& name, Predicate wanted) {
+  return await([&] { return wanted(rpc_sync(client, name, probe::kStatistics)); });
+}
+
+}  // namespace onward::testing_support

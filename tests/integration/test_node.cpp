@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The program `onward` with another list of modules: this file and a module are all that a node binary of
+// one's own takes.
+#include <array>
+
+#include "module_list.h"
+#include "probe.h"
+
+namespace onward {
+
+// Instead of the list that Meson makes for `onward`.
+std::span<const ModuleDescriptor* const> standard_modules() {
+  static constexpr std::array kModules{&probe_module};
+  return kModules;
+}
+
+}  // namespace onward

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the kernel's tests share: a loop on the test's own thread with a clock that the test moves, and
+// the log as a list of lines.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "onward/clock.h"
+#include "onward/event_loop.h"
+#include "onward/log.h"
+
+namespace onward::test {
+
+// How long a test waits for what must happen before it is called hung.
+inline constexpr std::chrono::seconds kHang{10};
+
+// Something that happens on another thread.
+class Event {
+ public:
+  void set() {
+    const std::lock_guard lock(mutex_);
+    set_ = true;
+    changed_.notify_all();
+  }
+  [[nodiscard]] bool wait() {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, kHang, [this] { return set_; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool set_ = false;
+};
+
+// Collects the log while it lives.
+class LogLines {
+ public:
+  explicit LogLines(LogLevel level = LogLevel::kInfo) {
+    set_log_level(level);
+    set_log_sink([this](LogLevel, std::string_view component, std::string_view message) {
+      const std::lock_guard lock(mutex_);
+      lines_.push_back("[" + std::string(component) + "] " + std::string(message));
+      changed_.notify_all();
+    });
+  }
+  ~LogLines() {
+    set_log_sink({});
+    set_log_level(LogLevel::kInfo);
+  }
+  LogLines(const LogLines&) = delete;
+  LogLines& operator=(const LogLines&) = delete;
+
+  [[nodiscard]] std::size_t count(std::string_view part) const {
+    const std::lock_guard lock(mutex_);
+    return count_locked(part);
+  }
+  // False if no line with `part` in it comes.
+  [[nodiscard]] bool wait_for(std::string_view part) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, kHang, [&] { return count_locked(part) > 0; });
+  }
+  [[nodiscard]] std::string text() const {
+    const std::lock_guard lock(mutex_);
+    std::string all;
+    for (const std::string& line : lines_) all += line + "\n";
+    return all;
+  }
+
+ private:
+  std::size_t count_locked(std::string_view part) const {
+    return static_cast<std::size_t>(std::ranges::count_if(lines_, [&](const std::string& line) { return line.contains(part); }));
+  }
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::string> lines_;
+};
+
+// Futures that are made on the test's thread belong to `loop`, whose turns the test takes itself.
+class LoopTest : public ::testing::Test {
+ protected:
+  LoopTest() { LoopHandle::set_thread_default(&loop.handle()); }
+  ~LoopTest() override { LoopHandle::set_thread_default(nullptr); }
+
+  // Turns until there is nothing to do.
+  void settle() {
+    while (loop.run_once(false)) {
+    }
+  }
+
+  ManualClock clock;
+  EventLoop loop{{}, clock};
+};
+
+}  // namespace onward::test

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "node_config.h"
+
+namespace onward {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+NodeConfig accepted(std::string_view text) {
+  Result<NodeConfig> config = parse_node_config(text, "n.toml");
+  if (config) return *std::move(config);
+  ADD_FAILURE() << config.error().to_string();
+  return {};
+}
+
+// The lines of the refusal.
+std::vector<std::string> refused(std::string_view text) {
+  const Result<NodeConfig> config = parse_node_config(text, "n.toml");
+  std::vector<std::string> lines;
+  if (config) return lines;
+  EXPECT_EQ(config.error().code(), StatusCode::kInvalidArgument);
+  std::istringstream in(config.error().message());
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+TEST(Config, NameIsEnough) {
+  const NodeConfig config = accepted("name = \"a\"");
+  const NodeOptions defaults;
+  EXPECT_EQ(config.options.name, "a");
+  EXPECT_TRUE(config.options.listen.empty());
+  EXPECT_EQ(config.options.timeout, defaults.timeout);
+  EXPECT_EQ(config.options.pool.threads, defaults.pool.threads);
+  EXPECT_EQ(config.log_level, LogLevel::kInfo);
+  EXPECT_EQ(config.drain, std::chrono::seconds(5));
+  EXPECT_FALSE(config.options.transports.empty());
+  EXPECT_FALSE(config.options.codecs.empty());
+}
+
+TEST(Config, EveryKey) {
+  const NodeConfig config = accepted(R"(
+name = "front"
+listen = ["tcp://127.0.0.1:0", "unix:///tmp/x"]
+codec = "raw"
+[peers]
+one = "tcp://h:1"
+two = ["inproc://x", "tcp://h:2"]
+[[modules]]
+name = "rfc"
+dst = "one"
+batch_size = 3
+flag = true
+ratio = 0.5
+list = ["a", "b"]
+sizes = [1, 2]
+[[modules]]
+name = "search"
+[calls]
+timeout_ms = 250
+[pool]
+threads = 2
+queue_limit = 7
+[limits]
+max_body_bytes = 4096
+max_message_bytes = 8192
+output_high_bytes = 100
+output_low_bytes = 10
+max_in_flight = 5
+max_waiting_calls = 6
+[loop]
+busy_poll_us = 50
+slow_callback_ms = 0
+[connect]
+backoff_ms = 10
+backoff_max_ms = 20
+[log]
+level = "error"
+[shutdown]
+drain_ms = 100
+)");
+  const NodeOptions& options = config.options;
+  EXPECT_THAT(options.listen, ElementsAre("tcp://127.0.0.1:0", "unix:///tmp/x"));
+  EXPECT_EQ(options.codec, "raw");
+  EXPECT_THAT(options.peers.at("one"), ElementsAre("tcp://h:1"));
+  EXPECT_THAT(options.peers.at("two"), ElementsAre("inproc://x", "tcp://h:2"));
+  EXPECT_EQ(options.timeout, std::chrono::milliseconds(250));
+  EXPECT_EQ(options.pool.threads, 2U);
+  EXPECT_EQ(options.pool.queue_limit, 7U);
+  EXPECT_EQ(options.limits.max_body_bytes, 4096U);
+  EXPECT_EQ(options.limits.max_message_bytes, 8192U);
+  EXPECT_EQ(options.limits.output_high_bytes, 100U);
+  EXPECT_EQ(options.limits.output_low_bytes, 10U);
+  EXPECT_EQ(options.max_in_flight, 5U);
+  EXPECT_EQ(options.max_waiting_calls, 6U);
+  EXPECT_EQ(options.loop.busy_poll, std::chrono::microseconds(50));
+  EXPECT_EQ(options.loop.slow_callback, Duration::zero());
+  EXPECT_EQ(options.connect_backoff, std::chrono::milliseconds(10));
+  EXPECT_EQ(options.connect_backoff_max, std::chrono::milliseconds(20));
+  EXPECT_EQ(config.log_level, LogLevel::kError);
+  EXPECT_EQ(config.drain, std::chrono::milliseconds(100));
+
+  ASSERT_EQ(options.modules.size(), 2U);
+  EXPECT_STREQ(options.modules[0].descriptor->name, "rfc");
+  EXPECT_STREQ(options.modules[1].descriptor->name, "search");
+  const ModuleArguments arguments("rfc", options.modules[0].arguments);
+  EXPECT_EQ(arguments.get<std::string>("dst"), "one");
+  EXPECT_EQ(arguments.get<std::int64_t>("batch_size"), 3);
+  EXPECT_EQ(arguments.get<bool>("flag"), true);
+  EXPECT_EQ(arguments.get<double>("ratio"), 0.5);
+  EXPECT_THAT(arguments.get<std::vector<std::string>>("list"), ElementsAre("a", "b"));
+  EXPECT_THAT(arguments.get<std::vector<std::int64_t>>("sizes"), ElementsAre(1, 2));
+  EXPECT_FALSE(arguments.contains("name"));
+  EXPECT_EQ(options.modules[0].arguments.at("dst").origin, "n.toml:10");
+}
+
+TEST(Config, NoTimeoutIsSpelledOut) {
+  EXPECT_EQ(accepted("name = \"a\"\n[calls]\ntimeout_ms = \"none\"").options.timeout, kNoTimeout);
+  EXPECT_THAT(refused("name = \"a\"\n[calls]\ntimeout_ms = \"never\""),
+              ElementsAre(HasSubstr("or \"none\", not \"never\"")));
+  EXPECT_THAT(refused("name = \"a\"\n[calls]\ntimeout_ms = 0"),
+              ElementsAre(StartsWith("n.toml:3: [calls] timeout_ms must be")));
+}
+
+TEST(Config, UnknownKeysHaveTheNearestKnownOne) {
+  EXPECT_THAT(refused("nam = \"a\""), ElementsAre("n.toml:1: the key \"name\" is missing",
+                                                  "n.toml:1: the key \"nam\" is not known; did you mean \"name\"?"));
+  EXPECT_THAT(refused("name = \"a\"\n[pool]\nthread = 1"),
+              ElementsAre("n.toml:3: [pool]: the key \"thread\" is not known; did you mean \"threads\"?"));
+  EXPECT_THAT(refused("name = \"a\"\n\n[zzz]\nx = 1"),
+              ElementsAre(StartsWith("n.toml:3: the key \"zzz\" is not known; there are name, listen")));
+}
+
+TEST(Config, WrongTypes) {
+  EXPECT_THAT(refused("name = 5"), ElementsAre("n.toml:1: name must be a string, not 5"));
+  EXPECT_THAT(refused("name = \"a\"\nlisten = \"tcp://h:1\""),
+              ElementsAre(StartsWith("n.toml:2: listen must be an array of URLs")));
+  EXPECT_THAT(refused("name = \"a\"\n[pool]\nthreads = \"4\""),
+              ElementsAre("n.toml:3: [pool] threads must be an integer from 1 to 1024, not \"4\""));
+  EXPECT_THAT(refused("name = \"a\"\n[pool]\nthreads = 2.0"), ElementsAre(HasSubstr("must be an integer")));
+  EXPECT_THAT(refused("name = \"a\"\npool = 4"), ElementsAre("n.toml:2: pool must be a table, [pool], not 4"));
+  EXPECT_THAT(refused("name = \"a\"\nmodules = [1]"), ElementsAre(HasSubstr("[[modules]]")));
+  EXPECT_THAT(refused("name = \"a\"\n[peers]\nb = 1"), ElementsAre(StartsWith("n.toml:3: [peers] b must be a URL")));
+  EXPECT_THAT(refused("name = \"a\"\n[peers]\nb = []"), ElementsAre(HasSubstr("must be a URL")));
+  EXPECT_THAT(refused("name = \"a\"\n[log]\nlevel = \"loud\""),
+              ElementsAre(StartsWith("n.toml:3: log level \"loud\" is not known")));
+  EXPECT_THAT(refused("name = \"a\"\n[[modules]]\nname = \"rfc\"\nx = 2020-01-01"),
+              ElementsAre(StartsWith("n.toml:4: [[modules]] x must be")));
+}
+
+TEST(Config, NameIsNoUrl) {
+  EXPECT_THAT(refused("name = \"tcp://h:1\""), ElementsAre(HasSubstr("no URL")));
+  EXPECT_THAT(refused("name = \"\""), ElementsAre(HasSubstr("must be a name")));
+}
+
+TEST(Config, Urls) {
+  EXPECT_THAT(refused("name = \"a\"\nlisten = [\n\"tcp://h:1\",\n\"nothing\"]"),
+              ElementsAre(StartsWith("n.toml:4: \"nothing\" is not a URL")));
+  EXPECT_THAT(
+      refused("name = \"a\"\n[peers]\nb = \"tpc://h:1\""),
+      ElementsAre("n.toml:3: \"tpc://h:1\" names the transport \"tpc\", which is not known; did you mean \"tcp\"?"));
+}
+
+TEST(Config, CodecsAndModulesThatAreNotThere) {
+  EXPECT_THAT(refused("name = \"a\"\ncodec = \"flux\""),
+              ElementsAre("n.toml:2: the codec \"flux\" is not known; did you mean \"flex\"?"));
+  EXPECT_THAT(
+      refused("name = \"a\"\n[[modules]]\nname = \"serch\""),
+      ElementsAre("n.toml:3: the module \"serch\" is not known; did you mean \"search\"? There are: rfc, search"));
+  EXPECT_THAT(refused("name = \"a\"\n[[modules]]\nfolder = \"/\""),
+              ElementsAre("n.toml:2: [[modules]]: the key \"name\" is missing"));
+}
+
+TEST(Config, LimitsThatContradictEachOther) {
+  EXPECT_THAT(refused("name = \"a\"\n[limits]\noutput_low_bytes = 9\noutput_high_bytes = 8"),
+              ElementsAre("n.toml:2: [limits]: output_low_bytes (9) must not be more than output_high_bytes (8)"));
+  EXPECT_THAT(refused("name = \"a\"\n[limits]\nmax_message_bytes = 2048"),
+              ElementsAre(HasSubstr("max_body_bytes (67108864)")));
+}
+
+TEST(Config, AllErrorsAtOnceInTheOrderOfTheFile) {
+  const auto errors = refused("[log]\nlevel = 1\n[calls]\ntimeout = 3\n[pool]\nqueue_limit = -1\n");
+  EXPECT_THAT(errors, ElementsAre(StartsWith("n.toml:1: the key \"name\""), StartsWith("n.toml:2: [log] level"),
+                                  StartsWith("n.toml:4: [calls]: the key \"timeout\""),
+                                  StartsWith("n.toml:6: [pool] queue_limit")));
+}
+
+TEST(Config, NotToml) {
+  EXPECT_THAT(refused("name = \"a\"\nlisten = [\n"), ElementsAre(HasSubstr("this is not TOML")));
+  EXPECT_THAT(refused("name = \"a\"\nname = \"b\""), ElementsAre(StartsWith("n.toml:2: this is not TOML")));
+  EXPECT_THAT(refused("\xFF"), ElementsAre(StartsWith("n.toml:1: this is not TOML")));
+}
+
+TEST(Config, FileThatIsNotThere) {
+  const Result<NodeConfig> config = load_node_config("/no/such/file.toml");
+  ASSERT_FALSE(config);
+  EXPECT_EQ(config.error().code(), StatusCode::kNotFound);
+  EXPECT_THAT(config.error().message(), HasSubstr("/no/such/file.toml: No such file"));
+  const Result<NodeConfig> folder = load_node_config("/");
+  ASSERT_FALSE(folder);
+  EXPECT_THAT(folder.error().message(), HasSubstr("directory"));
+}
+
+}  // namespace
+}  // namespace onward
