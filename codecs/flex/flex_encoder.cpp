@@ -14,7 +14,7 @@ constexpr std::uint8_t kByteWidth = 0;
 constexpr std::uint64_t kMaxBodyBytes = 0xFFFF'FFFF;
 
 Status invalid(std::string what) { return {StatusCode::kInvalidArgument, std::move(what)}; }
-Status misused(std::string what) { return {StatusCode::kInternal, "an encoder was misused: " + what}; }
+Status misused(const std::string& what) { return {StatusCode::kInternal, "an encoder was misused: " + what}; }
 
 }  // namespace
 

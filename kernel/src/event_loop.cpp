@@ -2,11 +2,13 @@
 #include "onward/event_loop.h"
 
 #include <event2/event.h>
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <mutex>
 #include <system_error>
 
@@ -27,6 +29,19 @@ std::uint64_t tick_of(TimePoint time, bool round_up) noexcept {
   constexpr Duration kTick = std::chrono::milliseconds(1);
   const Duration since = time.time_since_epoch() + (round_up ? kTick - Duration(1) : Duration::zero());
   return since <= Duration::zero() ? 0 : static_cast<std::uint64_t>(since / kTick);
+}
+
+// libevent ends the process when it runs out of descriptors on its way: see first that it will not. It
+// takes one for epoll and two for signals.
+bool has_descriptors_for_libevent(int any_fd) noexcept {
+  std::array<int, 3> probes{};
+  for (int& probe : probes) probe = ::fcntl(any_fd, F_DUPFD_CLOEXEC, 0);
+  const int failed_with = errno;
+  for (const int probe : probes) {
+    if (probe >= 0) ::close(probe);
+  }
+  errno = failed_with;
+  return std::ranges::all_of(probes, [](int probe) { return probe >= 0; });
 }
 
 RpcError system_error(const char* what) {
@@ -55,15 +70,16 @@ EventLoop::EventLoop(EventLoopOptions options, Clock& clock)
     LoopHandle::release(handle_);
     throw error;
   };
+  wake_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  timer_fd_ = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  if (wake_fd_ < 0 || timer_fd_ < 0) undo("eventfd or timerfd");
+  if (!has_descriptors_for_libevent(wake_fd_)) undo("epoll");
   event_config* config = event_config_new();
   if (config == nullptr) undo("event_config_new");
   event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_NO_CACHE_TIME);
   base_ = event_base_new_with_config(config);
   event_config_free(config);
   if (base_ == nullptr) undo("event_base_new");
-  wake_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  timer_fd_ = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-  if (wake_fd_ < 0 || timer_fd_ < 0) undo("eventfd or timerfd");
   handle_->state_->wake_fd = wake_fd_;
   const auto drain = [](int fd, short, void*) {
     std::uint64_t count = 0;

@@ -22,12 +22,14 @@ class PostedTask final : public Task {
   explicit PostedTask(std::move_only_function<void()> function) : function_(std::move(function)) {}
   void run() noexcept override {
     function_();
+    running_loop->callback_done(activity_);
     pool_delete(this);
   }
   void drop() noexcept override { pool_delete(this); }
 
  private:
   std::move_only_function<void()> function_;
+  const Activity* activity_ = EventLoop::current_activity();
 };
 
 }  // namespace

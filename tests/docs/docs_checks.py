@@ -7,6 +7,9 @@ from docs_page import DocsError
 GOLDEN_FOLDER = "tests/unit/wire_golden"
 # Fewer keys than that are not all that there are.
 MIN_KEYS = 30
+MESON_ASSIGNMENT = re.compile(r"^\s*(\w+) \+?= ", re.MULTILINE)
+# What the project calls by such names: dependencies, include roots, libraries, lists of modules.
+MESON_NAME = re.compile(r"\b\w+_(?:dep|inc|lib|deps|names|parts)\b")
 
 
 def hex_bytes(text):
@@ -37,9 +40,28 @@ def check(block, root):
             raise DocsError(f"this is not {path} with {block.rest} replaced, which is:\n{wanted.strip()}")
 
 
+def check_meson(block, root):
+    """Parses, where Meson can be asked, and uses no name of the project that is not there."""
+    try:
+        from mesonbuild.mparser import ParseException, Parser
+    except ImportError:
+        pass
+    else:
+        try:
+            Parser(block.text, block.place).parse()
+        except ParseException as error:
+            raise DocsError(f"Meson cannot read it: {error}") from error
+    known = set(MESON_ASSIGNMENT.findall(block.text))
+    for path in [root / "meson.build", *root.glob("[!b]*/**/meson.build")]:
+        known |= set(MESON_ASSIGNMENT.findall(path.read_text()))
+    code = re.sub(r"'[^']*'|#.*", "", block.text)
+    if unknown := sorted(set(MESON_NAME.findall(code)) - known):
+        raise DocsError(f"no meson.build assigns {', '.join(unknown)}")
+
+
 # Where the program and the modules ask for a key of the configuration.
-FILE_KEY = re.compile(r'\.(?:read|find|require|table)\("([a-z_]+)"')
-MODULE_KEY = re.compile(r'(?:get<[\w:<> ]+>\(|positive\(arguments, |milliseconds\(arguments, )"([a-z_]+)"')
+FILE_KEY = re.compile(r'\.(?:read|find|require|table)\("([a-z0-9_]+)"')
+MODULE_KEY = re.compile(r'(?:get<[\w:<> ]+>\(|(?:positive|milliseconds)\([\w.()]+, )"([a-z0-9_]+)"')
 
 
 def check_page(page, root):

@@ -27,6 +27,8 @@ class Compiler:
         else:
             raise DocsError(f"{build}/compile_commands.json does not know {source}: build first")
         self.prelude = Path(source).with_suffix(".h")
+        # Pages show how to join the conformance suites.
+        self.command += ["-I", str(self.prelude.parent.parent / "conformance")]
 
     @staticmethod
     def clean(words, directory):
@@ -69,6 +71,8 @@ class Compiler:
     def compile(self, block, folder):
         """Compiles a block; returns the program's path if it has a main(), else None."""
         text = f'#line {block.line} "{block.page.path}"\n' + block.page.with_ports(block.text)
+        if block.values.get("file", "").endswith(".h"):
+            text = f'#include "{block.values["file"]}"\n'
         flags = ["-I", str(folder)]
         if block.flags & {"wrap", "declare"}:
             flags += WRAP_FLAGS + ["-include", str(self.prelude)]

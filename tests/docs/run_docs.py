@@ -80,6 +80,8 @@ class Runner:
             session.check_config(self.file_of(block, session, "toml"))
         elif block.language == "python":
             session.python(self.file_of(block, session, "py"), "run" in block.flags)
+        elif block.language == "meson":
+            docs_checks.check_meson(block, self.root)
         elif block.language == "text" or "file" in block.values:
             pass
         else:

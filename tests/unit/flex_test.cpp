@@ -120,6 +120,29 @@ TEST_F(Flex, OurOwnSharingStaysBelowOurOwnBound) {
   EXPECT_EQ(back.size(), 20'000U);
 }
 
+TEST_F(Flex, LongKeysAreNotShared) {
+  std::map<std::string, bool> map;
+  for (char letter = 'a'; letter < 'u'; ++letter) map[std::string(300, letter)] = true;
+  const std::vector<std::map<std::string, bool>> maps(1000, map);
+  std::vector<std::map<std::string, bool>> back;
+  const Status status = read(written(maps).body.bytes(), {}, back);
+  EXPECT_TRUE(status.ok()) << status.to_string();
+  EXPECT_EQ(back, maps);
+}
+
+TEST_F(Flex, EveryDistanceFitsItsWord) {
+  for (const std::size_t middle : {256U, 65'536U}) {
+    for (std::size_t size = middle - 24; size < middle + 8; ++size) {
+      const auto value = std::tuple(std::vector<std::byte>(size, std::byte{'x'}), std::string("y"), 3);
+      const Payload payload = written(value);
+      EXPECT_TRUE(verifies(payload)) << size;
+      std::tuple<std::vector<std::byte>, std::string, int> back;
+      EXPECT_TRUE(read(payload.body.bytes(), {}, back).ok()) << size;
+      EXPECT_EQ(back, value) << size;
+    }
+  }
+}
+
 TEST_F(Flex, ManyKindsOfMapsInOneMessage) {
   std::vector<std::map<std::string, std::int32_t>> maps;
   for (int i = 0; i < 200; ++i) {
@@ -236,6 +259,33 @@ TEST_F(Flex, DeepMessagesAreRefused) {
       EXPECT_TRUE(read(bytes_of(builder), {}, value).ok());
     }
   }
+}
+
+// {"x": [itself]} behind enough bytes to pay for a very deep walk.
+TEST_F(Flex, PassingOverDeepValuesIsRefused) {
+  using enum flexbuffers::Type;
+  std::vector<std::byte> body(8'000'000);
+  for (const int value :
+       {1, 0, packed(FBT_VECTOR), int{'x'}, 0, 1, 3, 1, 1, 1, 9, packed(FBT_VECTOR), 2, packed(FBT_MAP), 1}) {
+    body.push_back(static_cast<std::byte>(value));
+  }
+  demo::Hit knows_no_x;
+  const Status status = read(body, {Buffer::allocate(8)}, knows_no_x);
+  EXPECT_NE(status.message().find("too deeply"), std::string::npos) << status.to_string();
+}
+
+TEST_F(Flex, ValuesLeftUnreadAreAnError) {
+  const Payload payload = written(std::tuple(1, std::tuple("a", "b")));
+  Delivery delivery(payload);
+  InboundMessage message = delivery.message();
+  const Status status = codec_->decode(message, [](Decoder& decoder) {
+    decoder.begin_sequence();
+    (void)decoder.integer();
+    decoder.begin_sequence();
+    (void)decoder.string();
+    decoder.end_sequence();
+  });
+  EXPECT_EQ(status.message(), "at [1][0]: 1 value more than was expected");
 }
 
 TEST_F(Flex, MalformedMessagesAreRefused) {

@@ -173,6 +173,11 @@ TEST_F(StreamFraming, LargeSegmentsAreReadInPlace) {
   // The first came unexpected: a chunk of it was copied. Of the second, hardly anything was.
   EXPECT_LE(elsewhere[0], FrameReader::kChunkBytes + 5000);
   EXPECT_LE(elsewhere[1], 3 * 5000U);
+  // Nor of one that comes alone, later.
+  arrive(make_message(4, 20, {kBytes}));
+  stream.reads.clear();
+  read_all();
+  EXPECT_LE(elsewhere[2], 3 * 5000U);
 }
 
 TEST_F(StreamFraming, SmallMessagesComeAlongWithALargeOne) {

@@ -84,16 +84,20 @@ void StreamConnection::resume() {
 
 void StreamConnection::on_readable() {
   if (write_blocked_ && write_wants_read_) write();
+  if (!read_wants_write_) read();
+}
+
+void StreamConnection::on_writable() {
+  if (write_blocked_ && !write_wants_read_) write();
+  if (read_wants_write_) read();
+}
+
+void StreamConnection::read() {
   if (state_ == State::kLingering) {
     discard_input();
   } else if (delivers()) {
     handle_input(reader_.read(*stream_, *events_));
   }
-}
-
-void StreamConnection::on_writable() {
-  if (write_blocked_ && !write_wants_read_) write();
-  if (read_wants_write_ && delivers()) handle_input(reader_.read(*stream_, *events_));
 }
 
 void StreamConnection::flush() {
@@ -134,7 +138,9 @@ void StreamConnection::discard_input() {
   if (result.outcome == IoResult::Outcome::kEnd || result.outcome == IoResult::Outcome::kFailed) {
     return finish(reason_);
   }
+  read_wants_write_ = result.outcome == IoResult::Outcome::kWantWrite;
   if (stream_->holds_input()) notices_.schedule();
+  update_watches();
 }
 
 void StreamConnection::write() {
@@ -199,7 +205,7 @@ void StreamConnection::finish(Status reason) {
 }
 
 void StreamConnection::run_notices() {
-  if (state_ == State::kLingering) return discard_input();
+  if (state_ == State::kLingering) return read();
   if (events_ == nullptr) return;
   if (state_ == State::kClosed) return std::exchange(events_, nullptr)->on_closed(reason_);
   if (std::exchange(drained_, false) && state_ == State::kOpen) events_->on_drained();
@@ -207,7 +213,7 @@ void StreamConnection::run_notices() {
   if (reader_.holds_back()) {
     handle_input(reader_.deliver(*events_));
   } else if (stream_->holds_input()) {
-    handle_input(reader_.read(*stream_, *events_));
+    read();
   }
 }
 
@@ -221,8 +227,9 @@ void StreamConnection::watch(std::unique_ptr<ByteStream> stream) {
 
 void StreamConnection::update_watches() {
   if (watcher_ == nullptr) return;
-  watcher_->watch_readable(delivers() || state_ == State::kLingering || (write_blocked_ && write_wants_read_));
-  watcher_->watch_writable((write_blocked_ && !write_wants_read_) || (read_wants_write_ && delivers()));
+  const bool reads = delivers() || state_ == State::kLingering;
+  watcher_->watch_readable((reads && !read_wants_write_) || (write_blocked_ && write_wants_read_));
+  watcher_->watch_writable((write_blocked_ && !write_wants_read_) || (reads && read_wants_write_));
 }
 
 Status StreamConnection::about_peer(const Status& status) const {

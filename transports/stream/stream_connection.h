@@ -60,6 +60,7 @@ class StreamConnection final : public Connection, private Flushable {
   void on_readable();
   void on_writable();
   void flush() override;
+  void read();
   void handle_input(const IoResult& result);
   void handle_end();
   void discard_input();

@@ -118,7 +118,7 @@ struct EventLoopOptions {
   // A callback that takes longer is reported, once per occurrence. 0: do not measure.
   Duration slow_callback = std::chrono::milliseconds(100);
   // Where reports go; default: the log, at level warning. On the loop's thread.
-  std::function<void(const std::string& activity, Duration held)> on_slow_callback;
+  std::function<void(const std::string& activity, Duration held)> on_slow_callback = {};
 };
 
 class EventLoop {
@@ -261,7 +261,11 @@ class Timer {
  private:
   struct Entry final : WheelTimer {
     Entry(EventLoop& owner, std::move_only_function<void()> function) : loop(owner), on_expired(std::move(function)) {}
-    void on_timer() override { on_expired(); }
+    void on_timer() override {
+      EventLoop& running = loop;  // the callback may destroy this
+      on_expired();
+      running.callback_done(nullptr);
+    }
     EventLoop& loop;
     std::move_only_function<void()> on_expired;
   };

@@ -5,9 +5,9 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <string>
 #include <utility>
 #include <variant>
@@ -54,7 +54,9 @@ struct DynamicValue::Member {
 
 namespace detail {
 
-inline bool same(double a, double b) noexcept { return std::memcmp(&a, &b, sizeof a) == 0; }
+inline bool same(double a, double b) noexcept {
+  return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
+}
 inline bool same(const Buffer& a, const Buffer& b) noexcept { return a.text() == b.text(); }
 inline bool same(const DynamicValue::Numbers& a, const DynamicValue::Numbers& b) noexcept {
   return a.type == b.type && same(a.data, b.data);

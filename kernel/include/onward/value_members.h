@@ -154,18 +154,22 @@ struct Value<T> {
 }  // namespace onward
 
 // Lists the members of a struct by their own names; see above. At namespace scope, up to 64 members.
-#define ONWARD_MEMBERS(Type, ...)                                                        \
-  [[maybe_unused, nodiscard]] constexpr auto onward_members_of(const Type*) {            \
-    using OnwardType = Type;                                                             \
-    return ::onward::members<OnwardType>(#Type __VA_OPT__(, ONWARD_EACH_(__VA_ARGS__))); \
+#define ONWARD_MEMBERS(Type, ...)                                                              \
+  [[maybe_unused, nodiscard]] constexpr auto onward_members_of(const Type*) {                  \
+    using OnwardType = Type;                                                                   \
+    return ::onward::members<OnwardType>(#Type __VA_OPT__(, ONWARD_DETAIL_EACH(__VA_ARGS__))); \
   }
 
-#define ONWARD_MEMBER_(name) ::onward::member(#name, &OnwardType::name)
-#define ONWARD_EACH_(...) ONWARD_EXPAND4_(ONWARD_STEP_(__VA_ARGS__))
-#define ONWARD_STEP_(name, ...) ONWARD_MEMBER_(name) __VA_OPT__(, ONWARD_AGAIN_ ONWARD_PARENS_(__VA_ARGS__))
-#define ONWARD_AGAIN_() ONWARD_STEP_
-#define ONWARD_PARENS_ ()
-#define ONWARD_EXPAND4_(...) ONWARD_EXPAND3_(ONWARD_EXPAND3_(ONWARD_EXPAND3_(ONWARD_EXPAND3_(__VA_ARGS__))))
-#define ONWARD_EXPAND3_(...) ONWARD_EXPAND2_(ONWARD_EXPAND2_(ONWARD_EXPAND2_(ONWARD_EXPAND2_(__VA_ARGS__))))
-#define ONWARD_EXPAND2_(...) ONWARD_EXPAND1_(ONWARD_EXPAND1_(ONWARD_EXPAND1_(ONWARD_EXPAND1_(__VA_ARGS__))))
-#define ONWARD_EXPAND1_(...) __VA_ARGS__
+#define ONWARD_DETAIL_MEMBER(name) ::onward::member(#name, &OnwardType::name)
+#define ONWARD_DETAIL_EACH(...) ONWARD_DETAIL_EXPAND4(ONWARD_DETAIL_STEP(__VA_ARGS__))
+#define ONWARD_DETAIL_STEP(name, ...) \
+  ONWARD_DETAIL_MEMBER(name) __VA_OPT__(, ONWARD_DETAIL_AGAIN ONWARD_DETAIL_PARENS(__VA_ARGS__))
+#define ONWARD_DETAIL_AGAIN() ONWARD_DETAIL_STEP
+#define ONWARD_DETAIL_PARENS ()
+#define ONWARD_DETAIL_EXPAND4(...) \
+  ONWARD_DETAIL_EXPAND3(ONWARD_DETAIL_EXPAND3(ONWARD_DETAIL_EXPAND3(ONWARD_DETAIL_EXPAND3(__VA_ARGS__))))
+#define ONWARD_DETAIL_EXPAND3(...) \
+  ONWARD_DETAIL_EXPAND2(ONWARD_DETAIL_EXPAND2(ONWARD_DETAIL_EXPAND2(ONWARD_DETAIL_EXPAND2(__VA_ARGS__))))
+#define ONWARD_DETAIL_EXPAND2(...) \
+  ONWARD_DETAIL_EXPAND1(ONWARD_DETAIL_EXPAND1(ONWARD_DETAIL_EXPAND1(ONWARD_DETAIL_EXPAND1(__VA_ARGS__))))
+#define ONWARD_DETAIL_EXPAND1(...) __VA_ARGS__

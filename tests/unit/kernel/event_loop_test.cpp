@@ -329,8 +329,15 @@ TEST_F(EventLoopTest, ReadyTasksDoNotStarveInput) {
     ++runs;
     if (!stop) loop.schedule(*endless);
   });
-  IoWatcher watcher(
-      loop, pipe.reader(), &stop, [](void* it) { *static_cast<bool*>(it) = true; }, nullptr);
+  struct Input {
+    const Pipe& pipe;
+    bool& stop;
+  } input{pipe, stop};
+  const auto read = [](void* it) {
+    static_cast<Input*>(it)->pipe.read();
+    static_cast<Input*>(it)->stop = true;
+  };
+  IoWatcher watcher(loop, pipe.reader(), &input, read, nullptr);
   watcher.watch_readable(true);
   bool fired = false;
   Timer timer(loop, [&] { fired = true; });
@@ -420,7 +427,7 @@ TEST(EventLoopEnd, OutOfDescriptorsIsAnErrorThatSaysSo) {
   const int next = ::dup(0);  // the lowest number that is free
   ASSERT_GE(next, 0);
   ::close(next);
-  for (rlim_t left = 0; left < 3; ++left) {
+  for (rlim_t left = 0; left < 5; ++left) {
     const rlimit tight{static_cast<rlim_t>(next) + left, limit.rlim_max};
     ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &tight), 0);
     try {

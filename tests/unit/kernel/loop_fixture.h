@@ -92,7 +92,10 @@ class LoopTest : public ::testing::Test {
 
   // Turns until there is nothing to do.
   void settle() {
+    constexpr int kTooMany = 100'000;
+    int turns = 0;
     while (loop.run_once(false)) {
+      ASSERT_LT(++turns, kTooMany) << "the loop never comes to rest";
     }
   }
 

@@ -115,7 +115,7 @@ TEST(TimingWheel, CallbacksMayArmAndCancelAny) {
   TestTimer again;
   again.action = [&] {
     if (again.fired < 4) wheel.arm(again, 5 + again.fired * 300);
-    wheel.arm(other, 700);
+    wheel.arm(other, 1700);
   };
   wheel.arm(again, 6);
   EXPECT_EQ(wheel.advance(2000), 5U);

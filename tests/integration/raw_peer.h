@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The other end of a connection as a bare socket, for what no node would say. Frames are put together byte
+// by byte, as docs/WIRE.md has them, and not by the code that is tested.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "onward/codec.h"
+#include "process.h"
+
+namespace onward::testing_support {
+
+// The header's fields in the order in which they travel.
+struct RawHeader {
+  std::uint32_t body_bytes = 0;
+  std::uint8_t kind = 0;
+  std::uint8_t codec = 0;
+  std::uint8_t segment_count = 0;
+  std::uint8_t flags = 0;
+  std::uint64_t call_id = 0;
+  std::uint64_t function_id = 0;
+  std::uint32_t timeout_ms = 0xFFFF'FFFF;
+  std::uint32_t signature = 0;
+};
+inline constexpr std::uint8_t kRawHello = 1;
+inline constexpr std::uint8_t kRawGoaway = 2;
+inline constexpr std::uint8_t kRawPing = 3;
+inline constexpr std::uint8_t kRawPong = 4;
+inline constexpr std::uint8_t kRawRequest = 5;
+inline constexpr std::uint8_t kRawResponse = 6;
+inline constexpr std::uint8_t kRawError = 7;
+inline constexpr std::uint8_t kRawCancel = 8;
+inline constexpr std::uint8_t kRawFlex = 1;
+
+struct RawFrame {
+  RawHeader header;
+  std::string body;
+};
+
+// The header as it is, whatever it says.
+std::string raw_header(const RawHeader& header);
+// A whole frame: lengths, segment table and padding are set here.
+std::string raw_frame(RawHeader header, std::string_view body = {}, const std::vector<std::string>& segments = {});
+// What a node of that name says first.
+std::string raw_hello(const std::string& node = "raw", std::uint16_t protocol_min = 1, std::uint16_t protocol_max = 1);
+// A call with an argument list that `write` writes in flex.
+std::string raw_call(std::uint64_t call_id, std::string_view function, FunctionRef<void(Encoder&)> write);
+std::string raw_echo(std::uint64_t call_id, std::string_view text);
+// The status that an ERROR frame reports.
+Status raw_error(const RawFrame& frame);
+
+class RawPeer {
+ public:
+  // Connects to a listening node, tcp or unix. Throws std::system_error.
+  explicit RawPeer(const std::string& url);
+  // Takes a connected socket.
+  explicit RawPeer(int descriptor);
+  ~RawPeer();
+  RawPeer(RawPeer&& other) noexcept;
+  RawPeer& operator=(RawPeer&&) = delete;
+
+  // False if the node has closed the connection, or takes nothing for kPatience.
+  bool send(std::string_view bytes);
+  // Sends until the node takes no more for now, at most all; how much it took.
+  std::size_t send_some(std::string_view bytes);
+  // No more will be sent; what comes can still be read.
+  void end_output();
+
+  // The next frame; nothing when the node closes the connection or sends none for kPatience.
+  std::optional<RawFrame> read_frame();
+  // Reads on until the node has closed the connection; false if it has not after `patience`.
+  bool wait_for_close(std::chrono::milliseconds patience = kPatience);
+  // Whether the node has closed the connection by now. Drops what has come.
+  bool is_closed();
+
+ private:
+  bool poll_for(short events, std::chrono::milliseconds patience) const;
+  bool receive_more(std::chrono::milliseconds patience);
+
+  int descriptor_;
+  std::string received_;
+};
+
+// A listening socket behind which there is no node. 127.0.0.1, any port.
+class RawListener {
+ public:
+  RawListener();
+  ~RawListener();
+  RawListener(const RawListener&) = delete;
+  RawListener& operator=(const RawListener&) = delete;
+  [[nodiscard]] const std::string& url() const noexcept { return url_; }
+  // The next connection. Throws std::system_error after kPatience.
+  [[nodiscard]] RawPeer accept() const;
+
+ private:
+  int descriptor_;
+  std::string url_;
+};
+
+}  // namespace onward::testing_support
