@@ -129,7 +129,8 @@ choose_folders() {
   folders=() parts=(1 1 1)
   if [ $# -gt 0 ]; then
     local folder=$1
-    [ -d "$folder" ] || folder=${OLDPWD:-.}/$1 # ./dev has changed the folder
+    # ./dev has changed to the root: the user means the folder that it came from.
+    if [[ $folder != /* && -d ${OLDPWD:-.}/$folder ]]; then folder=${OLDPWD:-.}/$folder; fi
     [ -d "$folder" ] || die "there is no folder $1"
     folder=$(realpath -- "$folder")
     folders=("$folder" "$folder" "$folder") parts=(3 3 3)

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The command line of `onward`. Its help is written by hand: CLI11 only takes the arguments apart.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <cstdio>
@@ -130,25 +133,33 @@ struct CommandLine {
 
   // Throws CLI::Error.
   void parse(int argc, char** argv) {
-    if (argc < 2) throw CLI::RequiredError("a command");
+    if (argc < 2) throw CLI::ParseError("it needs a command, node or call", CLI::ExitCodes::RequiredError);
     const std::string first = argv[1];
     if (!first.starts_with('-') && first != "node" && first != "call") {
-      throw CLI::ValidationError("COMMAND", "there is no command \"" + first + "\", only node and call");
+      throw CLI::ParseError("there is no command \"" + first + "\", only node and call", CLI::ExitCodes::ExtrasError);
     }
     app.parse(argc, argv);
     if (!call->parsed()) return;
     command.timeout = parse_timeout(timeout);
     std::vector<std::string> rest = call->remaining();
-    if (rest.size() < 2) throw CLI::RequiredError("PEER_URL and FUNCTION");
+    if (rest.size() < 2) throw CLI::ParseError("it needs PEER_URL and FUNCTION", CLI::ExitCodes::RequiredError);
     command.url = rest[0];
     command.function = rest[1];
     command.arguments.assign(rest.begin() + 2, rest.end());
   }
 };
 
+// A connection must not get the number of a standard stream that the process began without.
+void open_standard_streams() {
+  int descriptor = STDIN_FILENO;
+  while (descriptor >= 0 && descriptor <= STDERR_FILENO) descriptor = ::open("/dev/null", O_RDWR);
+  if (descriptor > STDERR_FILENO) ::close(descriptor);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  open_standard_streams();
   try {
     CommandLine line;
     try {

@@ -22,6 +22,7 @@ constexpr std::int64_t kMaxInt = std::numeric_limits<std::int64_t>::max();
 std::vector<std::string> schemes_of(const NodeOptions& options) {
   EventLoop loop;
   std::vector<std::string> schemes;
+  schemes.reserve(options.transports.size());
   for (const TransportFactory& make : options.transports) schemes.emplace_back(make(loop, options.limits)->scheme());
   return schemes;
 }
@@ -78,6 +79,7 @@ void read_peers(ConfigReader peers, const std::vector<std::string>& schemes, Nod
 
 void read_codec(ConfigReader& file, NodeOptions& options) {
   std::vector<std::string> known;
+  known.reserve(options.codecs.size());
   for (const auto& codec : options.codecs) known.emplace_back(codec->name());
   if (!file.read("codec", options.codec) || std::ranges::find(known, options.codec) != known.end()) return;
   file.errors().add(file.find("codec")->source(),

@@ -10,6 +10,10 @@ namespace onward {
 
 void Link::on_request(InboundMessage& message) {
   const MessageHeader& header = message.header;
+  if (is_overloaded()) {
+    refuse(header.call_id, nullptr, Status(StatusCode::kResourceExhausted, "the caller reads its answers too slowly"));
+    return;
+  }
   const Function* function = last_function_;
   if (function == nullptr || function->name().id != header.function_id) {
     function = core_.functions.find(header.function_id);
@@ -41,10 +45,6 @@ void Link::on_request(InboundMessage& message) {
     refuse_with(StatusCode::kResourceExhausted, std::to_string(requests_in_flight) +
                                                     " requests of this connection are unanswered, which is the limit "
                                                     "(limits.max_in_flight)");
-    return;
-  }
-  if (connection_->queued_bytes() > 4 * core_.options.limits.output_high_bytes) {
-    refuse_with(StatusCode::kResourceExhausted, "the caller reads its answers too slowly");
     return;
   }
   const bool limited = header.timeout_ms != MessageHeader::kNoTimeout;
@@ -107,7 +107,18 @@ void Link::hold_back() {
   connection_->pause();
 }
 
+// Such a peer that owes us an answer is read from all the same, and told no. It is let go when it goes on.
+bool Link::is_overloaded() {
+  if (connection_->queued_bytes() <= kOverloadFactor * core_.options.limits.output_high_bytes) return false;
+  if (++shed_ == kMaxShed) {
+    connection_->abort(Status(StatusCode::kResourceExhausted,
+                              "it does not read its answers, and has sent " + std::to_string(shed_) + " requests more"));
+  }
+  return true;
+}
+
 void Link::on_drained() {
+  shed_ = 0;
   if (!paused_) return;
   paused_ = false;
   connection_->resume();

@@ -152,6 +152,8 @@ void FutureStateBase::break_promise() noexcept {
   {
     const SpinLock lock(*this);
     noted = !error_.ok();
+    // No handle is left to look at it with, and nobody has asked to be told.
+    if (first_ == nullptr && waiters_ == nullptr) set_observed();
   }
   if (!noted) {
     set_error(Status(StatusCode::kAborted,

@@ -44,7 +44,13 @@ void Link::start() {
   connection_->send(wire::encode_hello(hello));
 }
 
-void Link::close(const Status& reason) { connection_->close(reason); }
+void Link::close(const Status& reason) {
+  if (state_ == State::kHandshake) {
+    connection_->abort(reason);  // who has not spoken yet may never do so
+  } else {
+    connection_->close(reason);
+  }
+}
 
 void Link::send_goaway(const Status& reason) {
   if (state_ == State::kReady || state_ == State::kDraining) connection_->send(wire::encode_goaway(reason));
@@ -77,7 +83,11 @@ void Link::on_message(InboundMessage& message) {
     case MessageKind::kError: core_.caller.on_error(*this, message); break;
     case MessageKind::kHello: on_hello(message); break;
     case MessageKind::kGoaway: on_goaway(message); break;
-    case MessageKind::kPing: connection_->send(wire::bare(MessageKind::kPong, message.header.call_id)); break;
+    case MessageKind::kPing:
+      static_cast<void>(is_overloaded());
+      connection_->send(wire::bare(MessageKind::kPong, message.header.call_id));
+      hold_back();
+      break;
     case MessageKind::kRequest:
     case MessageKind::kPong:
     case MessageKind::kCancel: break;  // a cancelled call's answer is dropped by its caller
@@ -126,7 +136,8 @@ void Link::on_closed(const Status& reason) {
   state_ = State::kClosed;
   handshake_timer_.cancel();
   const std::string why = reason.ok() ? "it closed the connection" : reason.message();
-  const bool fault = reason.code() == StatusCode::kInvalidArgument || reason.code() == StatusCode::kFailedPrecondition;
+  const bool fault = reason.code() == StatusCode::kInvalidArgument || reason.code() == StatusCode::kFailedPrecondition ||
+                     reason.code() == StatusCode::kResourceExhausted;
   core_.log(fault ? LogLevel::kWarning : LogLevel::kDebug, "connection with " + describe() + " ended: " + why);
   while (calls != nullptr) {
     core_.caller.fail(*calls, Status(StatusCode::kUnavailable, "call of " + calls->name().name + " at " + describe() +

@@ -25,6 +25,10 @@ class Link final : public ConnectionEvents, public ReplySink {
   enum class State : std::uint8_t { kHandshake, kReady, kDraining, kClosed };
   // A peer must have said HELLO by then.
   static constexpr Duration kHandshakeTimeout = std::chrono::seconds(10);
+  // Output beyond that many times limits.output_high_bytes is too much, and a peer that sends this many messages
+  // more is let go.
+  static constexpr std::size_t kOverloadFactor = 4;
+  static constexpr std::uint32_t kMaxShed = 1 << 16;
 
   // `dialled` is the peer that this node connected to; null for a connection that was accepted. One
   // reference, for the core's list.
@@ -71,6 +75,8 @@ class Link final : public ConnectionEvents, public ReplySink {
   // Answers with an error that no function gave.
   void refuse(std::uint64_t call_id, const FunctionName* name, const Status& error, const std::string& signature = {});
   void hold_back();
+  // So much output is queued that what comes in is refused. To be asked once for each message that does.
+  [[nodiscard]] bool is_overloaded();
   void finish_request() noexcept;
 
   NodeCore& core_;
@@ -86,6 +92,7 @@ class Link final : public ConnectionEvents, public ReplySink {
   std::uint32_t max_body_bytes_ = 0;
   std::uint64_t max_message_bytes_ = 0;
   const Function* last_function_ = nullptr;
+  std::uint32_t shed_ = 0;
   std::uint32_t references_ = 1;
 };
 

@@ -16,7 +16,8 @@
 //   max_file_bytes  larger files are skipped; default: 16 MiB
 //   max_files       a search gives up after so many directory entries; default: 1,000,000
 //   max_line_bytes  what is shown of a line; default: 240
-//   time_limit_ms   how long a search may take before it answers with what it has; default: 10,000
+//   time_limit_ms   how long a search may take before it answers with what it has; default: 4,000, so that a
+//                   front at its default gets this much rather than nothing
 // Arguments of a front:
 //   shards            names of peers, or URLs
 //   shard_timeout_ms  how long each of them may take; default: 5,000

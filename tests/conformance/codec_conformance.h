@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "onward/codec.h"
+#include "onward/value.h"
 #include "onward/value_dynamic.h"
 #include "value_generator.h"
 

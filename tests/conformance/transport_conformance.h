@@ -19,10 +19,10 @@
 #include <string>
 #include <vector>
 
+#include "../sanitized.h"
 #include "onward/event_loop.h"
 #include "onward/message.h"
 #include "onward/transport.h"
-#include "../sanitized.h"
 
 namespace onward::testing_support {
 

@@ -7,6 +7,7 @@ from docs_page import DocsError
 GOLDEN_FOLDER = "tests/unit/wire_golden"
 # Fewer keys than that are not all that there are.
 MIN_KEYS = 30
+DEPENDENCY = re.compile(r"dependency\(\s*'(\w+)',\s*version: '>=([^']+)'")
 MESON_ASSIGNMENT = re.compile(r"^\s*(\w+) \+?= ", re.MULTILINE)
 # What the project calls by such names: dependencies, include roots, libraries, lists of modules.
 MESON_NAME = re.compile(r"\b\w+_(?:dep|inc|lib|deps|names|parts)\b")
@@ -71,6 +72,9 @@ def check_page(page, root):
         for wrap in sorted((root / "subprojects").glob("*.wrap")):
             if f"`{wrap.name}`" not in text:
                 yield f"{page.name}: does not say what {wrap.name} is for"
+        for name, version in DEPENDENCY.findall((root / "meson.build").read_text()):
+            if f"| {version} |" not in text:
+                yield f"{page.name}: does not say that {name} must be {version} or later"
     if page.name == "docs/CONFIGURATION.md":
         keys = FILE_KEY.findall((root / "node/node_config.cpp").read_text())
         for module in sorted((root / "modules").glob("*/*_module.cpp")):

@@ -124,6 +124,7 @@ class Session:
                 except subprocess.TimeoutExpired:
                     complaints.append(f"a node did not end on SIGTERM; it printed:\n{log.read_text(errors='replace')}")
             end(process)
+        self.background = []
         shutil.rmtree(self.folder, ignore_errors=True)
         return complaints
 

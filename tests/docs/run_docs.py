@@ -10,9 +10,11 @@ selects blocks by names like `Docs/FUTURES.42`, as it does for the tests in C++.
 import argparse
 import fnmatch
 import os
+import signal
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import docs_checks
@@ -22,6 +24,7 @@ from docs_run import Session, check_output
 from skips import check_skip
 
 COMPILE_JOBS = 2
+FEW_LINES = 20
 
 
 class Runner:
@@ -38,6 +41,12 @@ class Runner:
         self.executor = ThreadPoolExecutor(COMPILE_JOBS)
         self.compiled = {}
 
+    def close(self):
+        for session in self.sessions.values():
+            session.close()
+        self.executor.shutdown(cancel_futures=True)
+        self.folder.cleanup()
+
     @staticmethod
     def write_files(page, folder):
         for block in page.blocks:
@@ -46,10 +55,15 @@ class Runner:
                 if path.exists() and not block.error:
                     block.error = f"the page has two files {name}"
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(page.with_ports(block.text), encoding="utf-8")
+                # The compiler's messages then name the page.
+                line = f'#line {block.line} "{page.path}"\n' if block.language == "cpp" else ""
+                path.write_text(line + page.with_ports(block.text), encoding="utf-8")
 
     def start_compiling(self, blocks):
-        blocks = [block for block in blocks if block.language == "cpp" and not block.skip and not is_check(block)]
+        # What programs link in is compiled with them.
+        linked = {(block.page.name, name) for block in blocks for name in block.values.get("with", "").split(",")}
+        blocks = [block for block in blocks if block.language == "cpp" and not block.skip and not is_check(block)
+                  and (block.page.name, block.values.get("file")) not in linked]
         if not blocks:
             return
         compiler = Compiler(self.options.build, str(self.root / "tests/docs/docs_prelude.cpp"), self.options.library, self.slow)
@@ -70,7 +84,8 @@ class Runner:
         if "output" in block.flags:
             return check_output(text, session.printed)
         if block.language == "cpp":
-            if program := self.compiled[block.place].result():
+            compiled = self.compiled.get(block.place)
+            if compiled and (program := compiled.result()):
                 session.run([str(program)], "the program")
         elif block.language == "console":
             session.console(text)
@@ -113,14 +128,21 @@ def name_of(page, what):
 class Tap:
     def __init__(self, count):
         self.number = self.failed = 0
+        self.complaints = []
         print(f"1..{count}", flush=True)
 
-    def report(self, name, complaint="", skip=""):
+    def report(self, name, complaint=""):
         self.number += 1
         self.failed += bool(complaint)
-        print(f"{'not ok' if complaint else 'ok'} {self.number} - {name}" + (f" # SKIP {skip}" if skip else ""), flush=True)
-        for line in complaint.rstrip().split("\n") if complaint else ():
-            print(f"# {line}", flush=True)
+        print(f"{'not ok' if complaint else 'ok'} {self.number} - {name}", flush=True)
+        if complaint:
+            self.complaints.append("".join(f"# {line}\n" for line in complaint.rstrip().split("\n")))
+            print(self.complaints[-1], end="", flush=True)
+
+    def repeat_failures(self):
+        """At the end, where people look, and to which logs are cut."""
+        if self.number > FEW_LINES and self.complaints:
+            print("# What failed, again:\n" + "".join(self.complaints), end="", flush=True)
 
 
 def run_page(runner, page, blocks, tap):
@@ -156,14 +178,17 @@ def main():
     chosen = {page.name: [block for block in page.blocks if selected(name_of(page, block.line))] for page in pages}
     pages = [page for page in pages if chosen[page.name] or selected(name_of(page, "page"))]
     tap = Tap(sum(len(chosen[page.name]) + 1 for page in pages))
-    runner = Runner(options, pages)
-    runner.start_compiling([block for page in pages for block in page.blocks if block in chosen[page.name]])
-    for page in pages:
-        run_page(runner, page, chosen[page.name], tap)
+    with closing(Runner(options, pages)) as runner:
+        runner.start_compiling([block for page in pages for block in chosen[page.name]])
+        for page in pages:
+            run_page(runner, page, chosen[page.name], tap)
+    tap.repeat_failures()
     return 1 if tap.failed else 0
 
 
 if __name__ == "__main__":
+    # Ends through close(), so that no node is left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("run_docs.py: ended by SIGTERM"))
     try:
         sys.exit(main())
     except DocsError as error:

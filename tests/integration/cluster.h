@@ -49,6 +49,9 @@ inline const std::vector<TransportKind>& transport_kinds() {
   return kinds;
 }
 
+// Where the program `onward` is.
+std::string onward_program();
+
 // What a node's configuration has besides its name and where it listens.
 struct NodeSetup {
   std::vector<std::string> peers = {};  // names of nodes of this cluster

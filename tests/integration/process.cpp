@@ -36,15 +36,12 @@ PipeEnds make_pipe() {
 }
 
 // In the child: only what is safe between fork and exec in a program with threads.
-[[noreturn]] void become(char* const* arguments, int output, int error, pid_t parent) {
+[[noreturn]] void become(char* const* arguments, int output, int error, const std::vector<int>& without, pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(kCannotRun);
+  ::dup2(output, STDOUT_FILENO);
   ::dup2(error, STDERR_FILENO);
-  if (output >= 0) {
-    ::dup2(output, STDOUT_FILENO);
-  } else {
-    ::close(STDOUT_FILENO);
-  }
+  for (const int descriptor : without) ::close(descriptor);
   ::execvp(arguments[0], arguments);
   constexpr std::string_view kText = "cannot run the program\n";
   static_cast<void>(::write(STDERR_FILENO, kText.data(), kText.size()));
@@ -70,7 +67,7 @@ Process::Process(std::vector<std::string> command, Options options) {
   const pid_t parent = ::getpid();
   id_ = ::fork();
   if (id_ < 0) fail("fork");
-  if (id_ == 0) become(arguments.data(), options.without_stdout ? -1 : output.write, error.write, parent);
+  if (id_ == 0) become(arguments.data(), output.write, error.write, options.without, parent);
   ::close(output.write);
   ::close(error.write);
   pipe(Stream::kOutput).descriptor = output.read;
@@ -127,7 +124,7 @@ void Process::read_all() {
         changed_.notify_all();
       }
       // poll() ignores negative ones.
-      polls[i + 1] = {.fd = pipe.closed ? -1 : pipe.descriptor, .events = POLLIN, .revents = 0};
+      polls[i + 1] = {.fd = pipe.closed || pipe.paused ? -1 : pipe.descriptor, .events = POLLIN, .revents = 0};
     }
     if (pipes_[0].closed && pipes_[1].closed) return;
     lock.unlock();
@@ -199,11 +196,27 @@ std::size_t Process::line_count(Stream stream) const {
   return pipe(stream).lines.size();
 }
 
-void Process::stop_reading(Stream stream) {
+void Process::wake() {
   const std::uint64_t one = 1;
+  static_cast<void>(::write(wake_descriptor_, &one, sizeof one));
+}
+
+void Process::pause_reading(Stream stream) {
+  const std::lock_guard lock(mutex_);
+  pipe(stream).paused = true;
+  wake();
+}
+
+void Process::resume_reading(Stream stream) {
+  const std::lock_guard lock(mutex_);
+  pipe(stream).paused = false;
+  wake();
+}
+
+void Process::stop_reading(Stream stream) {
   std::unique_lock lock(mutex_);
   pipe(stream).unwanted = true;
-  static_cast<void>(::write(wake_descriptor_, &one, sizeof one));
+  wake();
   changed_.wait_for(lock, kPatience, [&] { return pipe(stream).closed; });
 }
 

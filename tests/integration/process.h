@@ -41,9 +41,9 @@ class Process {
 
   struct Options {
     // Where standard error is kept, for people; empty: nowhere.
-    std::filesystem::path log_file;
-    // The child begins without file descriptor 1.
-    bool without_stdout = false;
+    std::filesystem::path log_file = {};
+    // Standard descriptors that the child begins without.
+    std::vector<int> without = {};
   };
 
   // Starts `command`, looked up as execvp() does. The child gets SIGKILL when the thread that calls this ends:
@@ -74,6 +74,9 @@ class Process {
   [[nodiscard]] std::vector<std::string> lines(Stream stream) const;
   [[nodiscard]] std::string text(Stream stream) const;
   [[nodiscard]] std::size_t line_count(Stream stream) const;
+  // Leaves the stream unread for a while: the pipe fills.
+  void pause_reading(Stream stream);
+  void resume_reading(Stream stream);
   // Stops reading the stream and closes the test's end of the pipe: the child's next write to it fails.
   void stop_reading(Stream stream);
 
@@ -86,10 +89,13 @@ class Process {
     std::string partial;  // an unfinished line
     std::vector<std::string> lines;
     bool closed = false;
+    bool paused = false;
     bool unwanted = false;
   };
 
   void read_all();
+  // Lock held. Makes read_all() look at the pipes anew.
+  void wake();
   // Lock held. False when the pipe has ended.
   bool read_some(Pipe& pipe, bool log);
   Pipe& pipe(Stream stream) { return pipes_[static_cast<std::size_t>(stream)]; }

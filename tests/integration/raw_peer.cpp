@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -60,6 +61,8 @@ int connect_tcp(const std::string& rest) {
   ::inet_pton(AF_INET, rest.substr(0, colon).c_str(), &address.sin_addr);
   const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (::connect(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) fail("connect");
+  const int on = 1;
+  ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   return descriptor;
 }
 
@@ -166,6 +169,11 @@ bool RawPeer::send(std::string_view bytes) {
 std::size_t RawPeer::send_some(std::string_view bytes) {
   const ssize_t sent = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   return sent > 0 ? static_cast<std::size_t>(sent) : 0;
+}
+
+bool RawPeer::wait_for_room(std::chrono::milliseconds patience) const {
+  pollfd poll{.fd = descriptor_, .events = POLLOUT, .revents = 0};
+  return ::poll(&poll, 1, static_cast<int>(patience.count())) > 0 && poll.revents == POLLOUT;
 }
 
 void RawPeer::end_output() { ::shutdown(descriptor_, SHUT_WR); }

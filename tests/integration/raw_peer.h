@@ -69,6 +69,8 @@ class RawPeer {
   bool send(std::string_view bytes);
   // Sends until the node takes no more for now, at most all; how much it took.
   std::size_t send_some(std::string_view bytes);
+  // False if the node still takes nothing after `patience`, or has closed the connection.
+  [[nodiscard]] bool wait_for_room(std::chrono::milliseconds patience) const;
   // No more will be sent; what comes can still be read.
   void end_output();
 

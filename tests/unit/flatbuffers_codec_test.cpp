@@ -166,6 +166,8 @@ TEST(FlatTable, BoundsDepthAndRepetition) {
   EXPECT_TRUE(Point::from(nested(kMaxTableDepth - 1, 1)).has_value());
   EXPECT_FALSE(Point::from(nested(kMaxTableDepth + 2, 1)).has_value());
   EXPECT_FALSE(Point::from(nested(20, 10)).has_value()) << "ten to the power of twenty visits";
+  EXPECT_FALSE(Point::from(nested(5, 10)).has_value()) << "eleven thousand visits to six tables";
+  EXPECT_TRUE(Point::from(nested(2, 10)).has_value()) << "some sharing is fine";
 }
 
 TEST(FlatTable, FlexChecksTheName) {

@@ -60,6 +60,17 @@ TEST_F(Raw, CountsAreChecked) {
   EXPECT_EQ(code(std::monostate(), Buffer()), StatusCode::kInvalidArgument);
 }
 
+TEST_F(Raw, BytesLeftUnreadAreAnError) {
+  ASSERT_TRUE(encode(*codec_, Buffer::copy_of(std::string_view("x")), payload_).ok());
+  Delivery delivery(payload_);
+  InboundMessage message = delivery.message();
+  const Status status = codec_->decode(message, [](Decoder& decoder) {
+    EXPECT_EQ(decoder.begin_sequence(), 1U);
+    decoder.end_sequence();
+  });
+  EXPECT_EQ(status.message(), "found bytes, expected nothing");
+}
+
 TEST_F(Raw, SaysWhatItCanCarry) {
   const Status encoded = encode(*codec_, std::string("text"), payload_);
   EXPECT_EQ(encoded.message(),

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <latch>
 
@@ -248,6 +249,30 @@ TEST_F(TcpTest, SocketsAreConfigured) {
   EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPINTVL), 10);
   EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPCNT), 3);
   EXPECT_EQ(option(IPPROTO_TCP, TCP_USER_TIMEOUT), 60'000);
+}
+
+TEST_F(TcpTest, LoopbackIsNotPaced) {
+  const auto congestion_control = [](const char* peer) {
+    const FileDescriptor socket(::socket(AF_INET, SOCK_STREAM, 0));
+    const std::string_view paced = "bbr";
+    // Where there is no BBR, the test shows only that nothing fails.
+    ::setsockopt(socket.get(), IPPROTO_TCP, TCP_CONGESTION, paced.data(), static_cast<socklen_t>(paced.size()));
+    std::array<char, 16> name{};
+    socklen_t length = name.size();
+    EXPECT_EQ(::getsockopt(socket.get(), IPPROTO_TCP, TCP_CONGESTION, name.data(), &length), 0);
+    const std::string before = name.data();
+    configure_tcp_socket_for(socket.get(), *SocketAddress::parse(peer, 1));
+    length = name.size();
+    EXPECT_EQ(::getsockopt(socket.get(), IPPROTO_TCP, TCP_CONGESTION, name.data(), &length), 0);
+    return std::pair(before, std::string(name.data()));
+  };
+  for (const char* peer : {"127.0.0.1", "127.3.2.1", "::1", "::ffff:127.0.0.1"}) {
+    EXPECT_EQ(congestion_control(peer).second, "reno") << peer;
+  }
+  for (const char* peer : {"192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1", "fe80::1"}) {
+    const auto [before, after] = congestion_control(peer);
+    EXPECT_EQ(before, after) << peer;
+  }
 }
 
 class TcpTimeoutTest : public TcpTest {

@@ -37,6 +37,16 @@ SocketAddress SocketAddress::remote(int socket) {
   return address;
 }
 
+bool SocketAddress::is_loopback() const {
+  constexpr std::uint8_t kNetwork = 127;
+  if (length > 0 && family() == AF_INET) {
+    return ntohl(reinterpret_cast<const sockaddr_in*>(&storage)->sin_addr.s_addr) >> 24U == kNetwork;
+  }
+  if (length == 0 || family() != AF_INET6) return false;
+  const in6_addr& address = reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_addr;
+  return IN6_IS_ADDR_LOOPBACK(&address) || (IN6_IS_ADDR_V4MAPPED(&address) && address.s6_addr[12] == kNetwork);
+}
+
 std::uint16_t SocketAddress::port() const {
   // The port lies at the same place in both families.
   static_assert(offsetof(sockaddr_in, sin_port) == offsetof(sockaddr_in6, sin6_port));

@@ -23,6 +23,7 @@ struct SocketAddress {
   [[nodiscard]] const sockaddr* get() const noexcept { return reinterpret_cast<const sockaddr*>(&storage); }
   [[nodiscard]] sockaddr* get() noexcept { return reinterpret_cast<sockaddr*>(&storage); }
   [[nodiscard]] int family() const noexcept { return storage.ss_family; }
+  [[nodiscard]] bool is_loopback() const;
   [[nodiscard]] std::uint16_t port() const;
   // "127.0.0.1:4711", "[::1]:4711", "an unknown address". IPv4 within IPv6 is shown as IPv4.
   [[nodiscard]] std::string to_string() const;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string_view>
 #include <utility>
 
 #include "stream/socket_stream.h"
@@ -37,6 +38,15 @@ void configure_tcp_socket(int socket, const TcpOptions& options) {
   set_option(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(milliseconds(kTcpUserTimeout).count()));
   if (options.send_buffer_bytes > 0) set_option(socket, SOL_SOCKET, SO_SNDBUF, options.send_buffer_bytes);
   if (options.receive_buffer_bytes > 0) set_option(socket, SOL_SOCKET, SO_RCVBUF, options.receive_buffer_bytes);
+}
+
+// Within the machine there is no network whose congestion could be controlled. Algorithms that pace
+// what they send, as BBR does, halve the throughput of large messages there.
+void configure_tcp_socket_for(int socket, const SocketAddress& peer) {
+  constexpr std::string_view kUnpaced = "reno";  // the one that every kernel has and every user may choose
+  if (!peer.is_loopback()) return;
+  [[maybe_unused]] const int ignored =
+      ::setsockopt(socket, IPPROTO_TCP, TCP_CONGESTION, kUnpaced.data(), static_cast<socklen_t>(kUnpaced.size()));
 }
 
 TcpConnector::TcpConnector(EventLoop& loop, Resolver& resolver, const TcpOptions& options, StreamConnection& connection,
@@ -84,6 +94,7 @@ bool TcpConnector::try_address(const SocketAddress& address) {
     return false;
   }
   configure_tcp_socket(socket_.get(), options_);
+  configure_tcp_socket_for(socket_.get(), address);
   if (::connect(socket_.get(), address.get(), address.length) != 0 && errno != EINPROGRESS && errno != EINTR) {
     give_up_address(error_text(errno));
     return false;

@@ -49,7 +49,9 @@ class TcpConnector final : public StreamConnector {
   std::unique_ptr<IoWatcher> watcher_;
 };
 
-// Makes a connected or connecting socket what this transport wants it to be.
+// Makes a socket what this transport wants it to be, before it is connected or listens.
 void configure_tcp_socket(int socket, const TcpOptions& options);
+// The same for what depends on where the peer is, when that is known.
+void configure_tcp_socket_for(int socket, const SocketAddress& peer);
 
 }  // namespace onward

@@ -107,8 +107,10 @@ class TcpTransport final : public Transport {
 
  private:
   [[nodiscard]] AcceptedStream wrap(FileDescriptor socket) const {
+    const SocketAddress address = SocketAddress::remote(socket.get());
     configure_tcp_socket(socket.get(), options_);
-    std::string peer = std::string(kScheme) + "://" + SocketAddress::remote(socket.get()).to_string();
+    configure_tcp_socket_for(socket.get(), address);
+    std::string peer = std::string(kScheme) + "://" + address.to_string();
     return {.stream = std::make_unique<SocketStream>(std::move(socket)), .description = std::move(peer)};
   }
 

@@ -232,7 +232,9 @@ typename Future<T>::Stored Future<T>::take() {
 
 template <class T>
 typename Future<T>::Stored Future<T>::wait(Duration timeout) const {
-  if (!state_->wait_until(std::chrono::steady_clock::now() + timeout)) {
+  const auto now = std::chrono::steady_clock::now();
+  const bool for_ever = timeout > std::chrono::steady_clock::time_point::max() - now;
+  if (!state_->wait_until(for_ever ? std::nullopt : std::optional(now + timeout))) {
     throw RpcError(StatusCode::kDeadlineExceeded,
                    "wait() gave up after " + std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count()) +
                        " ms; the Future is still pending");

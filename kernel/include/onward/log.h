@@ -13,8 +13,9 @@ namespace onward {
 
 enum class LogLevel : std::uint8_t { kTrace, kDebug, kInfo, kWarning, kError, kOff };
 
-// Any thread; never throws; a disk or pipe that is full loses the line, not the node. `component` is a
-// node's name or a part of the kernel.
+// Any thread; never throws; never waits: a disk or pipe that is full loses the line, not the node, and a later
+// line says how many. `component` is a node's name or a part of the kernel. Control characters in `message` are
+// escaped, and what is beyond 3.5 KiB is cut: it may hold what a peer has sent.
 void log(LogLevel level, std::string_view component, std::string_view message) noexcept;
 // Lines below `level` are dropped; at start, kInfo.
 void set_log_level(LogLevel level) noexcept;

@@ -36,7 +36,8 @@ bool parse_number(std::string_view text, Number& out, int base) {
 void parse_word(const std::string& word, std::vector<std::byte>& out) {
   std::uint8_t byte = 0;
   std::size_t count = 1;
-  if (word.size() < 2 || !parse_number(std::string_view(word).substr(0, 2), byte, 16)) throw std::invalid_argument(word);
+  if (word.size() < 2 || !parse_number(std::string_view(word).substr(0, 2), byte, 16))
+    throw std::invalid_argument(word);
   if (word.size() > 2 && (word[2] != '*' || !parse_number(std::string_view(word).substr(3), count, 10))) {
     throw std::invalid_argument(word);
   }
@@ -127,8 +128,9 @@ std::string annotate_frame(const std::string& title, std::span<const std::byte> 
   lines.field(at(7, 1), "flags");
   lines.field(at(8, 8), "call_id " + std::to_string(header.call_id));
   lines.field(at(16, 8), header.kind == MessageKind::kHello ? "function_id: the magic \"ONWARD/1\"" : "function_id");
-  lines.field(at(24, 4), header.timeout_ms == MessageHeader::kNoTimeout ? "timeout_ms: none"
-                                                                         : "timeout_ms " + std::to_string(header.timeout_ms));
+  lines.field(at(24, 4), header.timeout_ms == MessageHeader::kNoTimeout
+                             ? "timeout_ms: none"
+                             : "timeout_ms " + std::to_string(header.timeout_ms));
   lines.field(at(28, 4), "signature");
   std::size_t offset = kHeaderBytes;
   std::vector<std::uint64_t> lengths(header.segment_count);

@@ -173,7 +173,8 @@ std::vector<GoldenFrame> call_frames() {
 
 std::vector<GoldenFrame> error_frames() {
   static const std::string kSignature = "(int32, int32) -> int32";
-  static const Status kMismatch = Status(StatusCode::kInvalidArgument, "the signatures differ").with_hop({"b", "my_add_2", ""});
+  static const Status kMismatch =
+      Status(StatusCode::kInvalidArgument, "the signatures differ").with_hop({"b", "my_add_2", ""});
   return {
       {.name = "error",
        .title = "# ERROR: a std::out_of_range that has come from node b through node a.\n",

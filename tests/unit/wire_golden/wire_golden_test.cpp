@@ -97,7 +97,8 @@ void read_back(const GoldenFrame& frame, std::size_t step) {
   const int wanted = opening ? 1 : 2;
   Recorder recorder(frame, wanted);
   IoResult result;
-  while ((result = reader.read(stream, recorder)).outcome == IoResult::Outcome::kDone) {}
+  while ((result = reader.read(stream, recorder)).outcome == IoResult::Outcome::kDone) {
+  }
   EXPECT_EQ(result.outcome, IoResult::Outcome::kWantRead) << result.error.to_string();
   EXPECT_EQ(recorder.count, wanted);
   EXPECT_EQ(reader.incomplete(), "");
@@ -109,7 +110,8 @@ TEST_P(WireGolden, IsWritten) {
   const std::vector<std::byte> frame = write_frame(GetParam().build());
   if (std::getenv("ONWARD_WRITE_GOLDEN") != nullptr) {
     write_text(path_of(GetParam().name), annotate_frame(GetParam().title, frame));
-    FAIL() << "wrote " << path_of(GetParam().name) << ": look at the difference, then run this again without ONWARD_WRITE_GOLDEN";
+    FAIL() << "wrote " << path_of(GetParam().name)
+           << ": look at the difference, then run this again without ONWARD_WRITE_GOLDEN";
   }
   EXPECT_EQ(first_difference(golden(GetParam().name), frame), "");
 }
@@ -133,7 +135,8 @@ TEST(WireGoldenFolder, HasNoFileThatNobodyChecks) {
 
 TEST(GoldenFile, ParsesBytesRunsAndComments) {
   const std::vector<std::byte> bytes = parse_golden("# a comment\n01 ab*3  # more\n\nff\n");
-  EXPECT_EQ(bytes, (std::vector<std::byte>{std::byte{1}, std::byte{0xAB}, std::byte{0xAB}, std::byte{0xAB}, std::byte{0xFF}}));
+  EXPECT_EQ(bytes,
+            (std::vector<std::byte>{std::byte{1}, std::byte{0xAB}, std::byte{0xAB}, std::byte{0xAB}, std::byte{0xFF}}));
   EXPECT_THROW(static_cast<void>(parse_golden("0")), std::invalid_argument);
   EXPECT_THROW(static_cast<void>(parse_golden("0102")), std::invalid_argument);
   EXPECT_THROW(static_cast<void>(parse_golden("zz")), std::invalid_argument);
