@@ -24,7 +24,7 @@ SIZE_REASON = re.compile(r"^\s*(//|#) size: \S", re.MULTILINE)
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]')
 # Where "x/y.h" may be found; see the include roots in meson.build.
 INCLUDE_ROOTS = [
-    "kernel/include", "api/include", "kernel/src",
+    "base/include", "kernel/include", "api/include", "base/src", "kernel/src",
     "transports", "codecs", "modules", "node", "tests", "bench",
 ]
 
@@ -58,8 +58,8 @@ def read_text(path):
 def area(path):
     """The unit that a file belongs to: kernel, kernel private, transports/tcp, node, ..."""
     parts = path.split("/")
-    if parts[0] == "kernel":
-        return "kernel" if path.startswith("kernel/include/") else "kernel private"
+    if parts[0] in ("base", "kernel"):
+        return parts[0] if path.startswith(parts[0] + "/include/") else parts[0] + " private"
     if parts[0] in ("transports", "codecs", "modules") and len(parts) > 2:
         return "/".join(parts[:2])
     return parts[0]
@@ -69,25 +69,25 @@ def may_include(here, there):
     if here == there:
         return True
     folder = here.split("/")[0]
-    if here == "kernel":
+    if here == "base":
         return False  # a public header that needs a private one cannot be installed
-    if here == "kernel private":
-        return there == "kernel"
-    if folder == "api":
-        return there == "kernel"
+    if here == "base private" or here == "kernel":
+        return there == "base"
+    if here == "kernel private" or folder == "api":
+        return there in ("base", "kernel")
     if folder == "transports":
-        return there in ("kernel", "transports/stream")
+        return there in ("base", "kernel", "transports/stream")
     if folder == "codecs":
-        return there in ("kernel", "api")
+        return there in ("base", "kernel", "api", "codecs/single_value")
     if folder == "modules":
-        return there in ("kernel", "api") or there.startswith("codecs/")
+        return there in ("base", "kernel", "api") or there.startswith("codecs/")
     return True  # node, python, tests, bench, examples
 
 
 ALLOWED = {
-    "kernel": "a public header of the kernel may include only public headers of the kernel",
-    "kernel private": "the kernel may include nothing of ours but the kernel",
-    "api": "the typed API may include nothing of ours but public headers of the kernel",
+    "base": "base/ may include nothing of ours but base/, and its public headers no private ones",
+    "kernel": "the kernel may include nothing of ours but base/ and itself, and its public headers no private ones",
+    "api": "the typed API may include nothing of ours but public headers of base/ and the kernel",
     "transports": "a transport may include onward/... and stream/..., never another transport",
     "codecs": "a codec may include only onward/... and its own folder",
     "modules": "a module may include onward/..., codecs, and its own folder",
@@ -125,12 +125,17 @@ def resolve(path, name, quote, files):
     return None
 
 
+def code_lines(text):
+    """Lines that are neither blank nor comment: the contracts in the headers are wanted."""
+    return sum(1 for line in text.splitlines() if line.strip() and not line.strip().startswith("//"))
+
+
 def check_sizes(texts):
     kernel = 0
     for path, text in texts.items():
         lines = text.count("\n")
         if path.startswith("kernel/") and Path(path).suffix in CPP | {".fbs"}:
-            kernel += lines
+            kernel += code_lines(text)
         sized = Path(path).suffix in SIZED or path in ("dev", ".ci/run")
         if sized and lines > FILE_LINES and not SIZE_REASON.search(text):
             yield Finding(
@@ -139,7 +144,7 @@ def check_sizes(texts):
             )
     if kernel > KERNEL_LINES:
         yield Finding(
-            "kernel", 1, f"has {kernel} lines, more than {KERNEL_LINES}",
+            "kernel", 1, f"has {kernel} lines of code, more than {KERNEL_LINES}",
             "move what is not the kernel's own work into a module",
         )
 

@@ -18,7 +18,7 @@ from lint_finding import Finding
 
 CLANG_TIDY = "clang-tidy-19"
 FUNCTION_SIZE = "[readability-function-size"
-TIDY_FOLDERS = ("kernel/", "api/", "transports/", "codecs/", "modules/", "node/")
+TIDY_FOLDERS = ("base/", "kernel/", "api/", "transports/", "codecs/", "modules/", "node/")
 # Folders that are built only against an installed Onward.
 NOT_BUILT_HERE = ("examples/",)
 DIAGNOSTIC = re.compile(r"^(?P<path>[^\s:][^:]*):(?P<line>\d+):\d+: (?:fatal )?(?P<kind>error|warning): (?P<what>.*)$")

@@ -127,7 +127,7 @@ void Link::on_hello(const InboundMessage& message) {
 void Link::on_goaway(const InboundMessage& message) {
   const Result<Status> reason = wire::decode_goaway(message.body);
   state_ = State::kDraining;
-  core_.log(LogLevel::kInfo, describe() + " takes no more calls: " + (reason ? reason->message() : reason.error().message()));
+  core_.log(dialled_ ? LogLevel::kInfo : LogLevel::kDebug, describe() + " takes no more calls: " + (reason ? reason->message() : reason.error().message()));
   if (peer_ != nullptr) peer_->on_link_draining(*this);
 }
 

@@ -33,7 +33,7 @@ inline const auto kEcho = remote<std::string(std::string)>("probe.echo");
 inline const auto kAdd = remote<int(int, int)>("probe.add");
 // `bytes` bytes, in memory of their own.
 inline const auto kBlob = remote<Buffer(std::uint64_t bytes)>("probe.blob");
-// Counts its calls; when the module stops it logs "answered N counted calls".
+// Counts its calls, and slow's; when the module stops it logs "answered N counted calls".
 inline const auto kCount = remote<void()>("probe.count");
 // Throws std::out_of_range(text).
 inline const auto kThrow = remote<void(std::string text)>("probe.throw");
@@ -67,6 +67,8 @@ inline const auto kLoad = remote<int(std::string peer, int total, int window)>("
 inline const auto kSyncPing = remote<int(std::string peer, int depth)>("probe.sync_ping");
 // park() there, on a thread of the pool.
 inline const auto kSyncRelayPark = remote<std::string(std::string peer)>("probe.sync_relay_park");
+// Never comes to an end.
+inline const auto kHang = remote<void()>("probe.hang");
 inline const auto kStatistics = remote<Statistics()>("probe.statistics");
 
 }  // namespace probe

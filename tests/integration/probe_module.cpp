@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
 #include <cstddef>
@@ -152,6 +154,9 @@ class ProbeModule final : public Module {
           return depth == 0 ? 0 : rpc_sync(peer, probe::kSyncPing, node_->name(), depth - 1) + 1;
         }));
     add(probe::kSyncRelayPark, blocking([](const std::string& peer) { return rpc_sync(peer, probe::kPark); }));
+    add(probe::kHang, blocking([] {
+          for (;;) ::pause();
+        }));
     add(probe::kStatistics, blocking([this] {
           const Node::Statistics now = node_->statistics();
           return Statistics{.connections = now.connections,

@@ -6,7 +6,7 @@
 
 #include <thread>
 
-#include "../conformance/transport_conformance.h"
+#include "../../conformance/transport_conformance.h"
 #include "inproc/inproc_transport.h"
 
 namespace onward {

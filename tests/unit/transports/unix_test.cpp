@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "../conformance/transport_conformance.h"
+#include "../../conformance/transport_conformance.h"
 #include "unix/unix_address.h"
 #include "unix/unix_connector.h"
 #include "unix/unix_transport.h"

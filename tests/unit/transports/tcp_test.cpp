@@ -13,7 +13,7 @@
 #include <atomic>
 #include <latch>
 
-#include "../conformance/transport_conformance.h"
+#include "../../conformance/transport_conformance.h"
 #include "onward/log.h"
 #include "stream/stream_listener.h"
 #include "tcp/socket_address.h"

@@ -6,7 +6,7 @@
 
 #include <random>
 
-#include "../sanitized.h"
+#include "../../sanitized.h"
 #include "fake_stream.h"
 #include "stream/frame_reader.h"
 #include "stream/frame_writer.h"

@@ -10,7 +10,7 @@
 #include <array>
 #include <random>
 
-#include "../sanitized.h"
+#include "../../sanitized.h"
 #include "stream/socket_stream.h"
 
 namespace onward {
