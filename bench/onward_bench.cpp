@@ -42,7 +42,8 @@ int main(int argc, char** argv) {
     role->add_option("--cpu", settings.cpu, "the core to run on");
     role->add_option("--busy-poll-us", settings.busy_poll_us, "how long to poll before sleeping");
   }
-  for (CLI::App* role : {middle, client}) role->add_option("--connect", settings.connect, "the URL to call")->required();
+  for (CLI::App* role : {middle, client})
+    role->add_option("--connect", settings.connect, "the URL to call")->required();
   client->add_option("--in-flight", settings.in_flight, "calls under way at once");
   client->add_option("--bytes", settings.bytes, "size of the argument");
   client->add_option("--seconds", settings.seconds, "how long to measure");

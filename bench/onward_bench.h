@@ -11,8 +11,8 @@ namespace onward::bench {
 struct Settings {
   std::string shape = "T1_128";
   std::string codec = "flex";
-  std::string connect;      // client and middle: whom to call
-  int cpu = -1;             // the core to run on; -1: any
+  std::string connect;  // client and middle: whom to call
+  int cpu = -1;         // the core to run on; -1: any
   int busy_poll_us = 0;
   int in_flight = 1;
   std::uint64_t bytes = 64;

@@ -15,7 +15,11 @@ namespace {
 class ClosedLoop {
  public:
   ClosedLoop(Node& node, PeerHandle server, const Remote<Buffer(Buffer)>& function, const Settings& settings)
-      : node_(node), server_(server), function_(function), settings_(settings), payload_(Buffer::allocate(settings.bytes)) {
+      : node_(node),
+        server_(server),
+        function_(function),
+        settings_(settings),
+        payload_(Buffer::allocate(settings.bytes)) {
     std::fill_n(payload_.mutable_data(), payload_.size(), std::byte{'x'});
   }
 
@@ -23,7 +27,8 @@ class ClosedLoop {
   void run() {
     node_.pool().submit([] {}).wait();
     post([this] {
-      phase_end_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(settings_.warmup));
+      phase_end_ =
+          Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(settings_.warmup));
       for (int i = 0; i < settings_.in_flight; ++i) start_call();
     });
     finished_.get_future().get();
@@ -89,7 +94,8 @@ class ClosedLoop {
       allocations_ = allocations();
       cpu_us_ = process_cpu_us();
       began_ = Clock::now();
-      phase_end_ = began_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(settings_.seconds));
+      phase_end_ =
+          began_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(settings_.seconds));
       return;
     }
     done_ = true;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <poll.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 #include <vector>
-
-#include <poll.h>
-#include <unistd.h>
 
 #include "allocation_counter.h"
 #include "measure.h"

@@ -42,11 +42,8 @@ void add_server(CLI::App& role, Arguments& arguments) {
 
 void add_client(CLI::App& role, Arguments& arguments) {
   add_common(role, arguments);
-  role.add_option("--connect", arguments.client.url,
-                  "what the server printed: tcp://127.0.0.1:PORT")
-      ->required();
-  role.add_option("--seconds", arguments.seconds, "how long to measure")
-      ->check(CLI::PositiveNumber);
+  role.add_option("--connect", arguments.client.url, "what the server printed: tcp://127.0.0.1:PORT")->required();
+  role.add_option("--seconds", arguments.seconds, "how long to measure")->check(CLI::PositiveNumber);
   role.add_option("--warmup", arguments.warmup_seconds, "how long to run before that, in seconds")
       ->check(CLI::NonNegativeNumber);
   role.add_option("--in-flight", arguments.client.in_flight, "pingpong: messages under way")

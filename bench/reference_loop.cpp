@@ -19,9 +19,7 @@
 namespace onward::bench {
 namespace {
 
-[[noreturn]] void throw_errno(const char* what) {
-  throw std::system_error(errno, std::generic_category(), what);
-}
+[[noreturn]] void throw_errno(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
 struct ConfigDeleter {
   void operator()(event_config* config) const { event_config_free(config); }
@@ -39,8 +37,7 @@ event_base* make_base() {
 
 void set_no_delay(int fd) {
   const int on = 1;
-  if (::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0)
-    throw_errno("set TCP_NODELAY");
+  if (::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) throw_errno("set TCP_NODELAY");
 }
 
 std::uint16_t port_of(const std::string& url) {
@@ -148,8 +145,7 @@ Socket connect_to(const std::string& url) {
 void set_congestion_control(const Socket& socket, const std::string& name) {
   const auto size = static_cast<socklen_t>(name.size());
   if (::setsockopt(socket.fd(), IPPROTO_TCP, TCP_CONGESTION, name.data(), size) != 0) {
-    throw std::system_error(errno, std::generic_category(),
-                            "set congestion control '" + name + "'");
+    throw std::system_error(errno, std::generic_category(), "set congestion control '" + name + "'");
   }
 }
 

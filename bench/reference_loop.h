@@ -57,8 +57,7 @@ class Loop {
   template <auto method, typename Target>
   [[nodiscard]] Event watch(int fd, short what, Target* target) {
     Event result = prepare<method>(fd, what, target);
-    if (event_add(result.get(), nullptr) != 0)
-      throw std::runtime_error("libevent cannot watch a descriptor");
+    if (event_add(result.get(), nullptr) != 0) throw std::runtime_error("libevent cannot watch a descriptor");
     return result;
   }
 

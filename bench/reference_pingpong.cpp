@@ -26,8 +26,7 @@ class EchoConnection {
       : server_(server),
         socket_(std::move(socket)),
         buffer_(server.buffer_bytes()),
-        readable_(
-            server.loop().watch<&EchoConnection::read>(socket_.fd(), EV_READ | EV_PERSIST, this)),
+        readable_(server.loop().watch<&EchoConnection::read>(socket_.fd(), EV_READ | EV_PERSIST, this)),
         writable_(server.loop().prepare<&EchoConnection::resume>(socket_.fd(), EV_WRITE, this)) {}
 
  private:
@@ -45,8 +44,7 @@ class EchoConnection {
   // Sends what is still to be sent; false if some of it is left.
   bool send() {
     const ssize_t put = ::send(socket_.fd(), buffer_.data() + sent_, whole_ - sent_, MSG_NOSIGNAL);
-    if (put > 0)
-      sent_ += static_cast<std::size_t>(put);  // an error shows itself at the next recv()
+    if (put > 0) sent_ += static_cast<std::size_t>(put);  // an error shows itself at the next recv()
     if (sent_ < whole_) return false;
     const std::size_t rest = filled_ - whole_;
     if (rest > 0) std::memmove(buffer_.data(), buffer_.data() + whole_, rest);
@@ -111,9 +109,7 @@ class SendTimes {
     std::size_t messages = 0;
   };
 
-  [[nodiscard]] std::size_t after(std::size_t index) const {
-    return index + 1 == entries_.size() ? 0 : index + 1;
-  }
+  [[nodiscard]] std::size_t after(std::size_t index) const { return index + 1 == entries_.size() ? 0 : index + 1; }
 
   std::vector<Entry> entries_;
   std::size_t first_ = 0;
@@ -180,8 +176,7 @@ class PingClient {
 
   // Every message is the same, so what is left of one is the tail of the buffer.
   void send() {
-    const ssize_t put = ::send(socket_.fd(), outgoing_.data() + (outgoing_.size() - unsent_),
-                               unsent_, MSG_NOSIGNAL);
+    const ssize_t put = ::send(socket_.fd(), outgoing_.data() + (outgoing_.size() - unsent_), unsent_, MSG_NOSIGNAL);
     if (put < 0) {
       throw_unless_would_block("send");
     } else {

@@ -22,8 +22,7 @@ class SinkConnection {
       : server_(server),
         socket_(std::move(socket)),
         buffer_(server.buffer_bytes()),
-        readable_(
-            server.loop().watch<&SinkConnection::read>(socket_.fd(), EV_READ | EV_PERSIST, this)) {}
+        readable_(server.loop().watch<&SinkConnection::read>(socket_.fd(), EV_READ | EV_PERSIST, this)) {}
 
  private:
   void read() {
@@ -69,8 +68,7 @@ class StreamClient {
 
  private:
   void write() {
-    const ssize_t put =
-        ::send(socket_.fd(), payload_.data() + offset_, payload_.size() - offset_, MSG_NOSIGNAL);
+    const ssize_t put = ::send(socket_.fd(), payload_.data() + offset_, payload_.size() - offset_, MSG_NOSIGNAL);
     if (put < 0) return throw_unless_would_block("send");
     sent_ += static_cast<std::uint64_t>(put);
     offset_ += static_cast<std::size_t>(put);
@@ -103,8 +101,8 @@ class StreamClient {
     cpu_us_ = process_cpu_us() - cpu_us_;
     if (got != sizeof received) throw std::runtime_error("the server did not confirm the stream");
     if (received != sent_) {
-      throw std::runtime_error("sent " + std::to_string(sent_) +
-                               " bytes, but the server received " + std::to_string(received));
+      throw std::runtime_error("sent " + std::to_string(sent_) + " bytes, but the server received " +
+                               std::to_string(received));
     }
     loop_.stop();
   }

@@ -76,7 +76,9 @@ class LargeBlocks {
  private:
   static constexpr std::size_t kSteps = 8;  // classes between one power of two and the next
 
-  static std::size_t step_of(std::size_t bytes) noexcept { return std::max<std::size_t>(std::bit_floor(bytes) / kSteps, 128); }
+  static std::size_t step_of(std::size_t bytes) noexcept {
+    return std::max<std::size_t>(std::bit_floor(bytes) / kSteps, 128);
+  }
   static std::size_t index_of(std::size_t bytes) noexcept {
     const auto power = static_cast<std::size_t>(std::bit_width(bytes) - 1);
     return power * kSteps + (bytes - std::bit_floor(bytes)) / step_of(bytes);
@@ -223,7 +225,8 @@ Buffer BufferWriter::take() {
 }
 
 BufferPoolStatistics buffer_pool_statistics() noexcept {
-  return {.in_use_bytes = large_in_use.load(std::memory_order_relaxed), .idle_bytes = LargeBlocks::instance().idle_bytes()};
+  return {.in_use_bytes = large_in_use.load(std::memory_order_relaxed),
+          .idle_bytes = LargeBlocks::instance().idle_bytes()};
 }
 
 }  // namespace onward

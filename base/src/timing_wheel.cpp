@@ -70,7 +70,8 @@ std::uint64_t TimingWheel::next_tick() noexcept {
       return (block + slot) << shift;
     }
     if (level + 1 < kLevels) continue;
-    if (const std::size_t slot = levels_[level].next_occupied(0); slot < kSlots) return (block + kSlots + slot) << shift;
+    if (const std::size_t slot = levels_[level].next_occupied(0); slot < kSlots)
+      return (block + kSlots + slot) << shift;
   }
   return kNever;
 }

@@ -2,8 +2,8 @@
 #include "onward/url.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cctype>
+#include <charconv>
 
 namespace onward {
 namespace {
@@ -17,8 +17,8 @@ bool scheme_character(char c) {
 
 Result<Url> Url::parse(std::string_view text) {
   const auto invalid = [&](std::string_view why) {
-    return fail(StatusCode::kInvalidArgument,
-                "\"" + std::string(text) + "\" is not a URL: " + std::string(why) + "; expected e.g. tcp://127.0.0.1:7000 or unix:///run/node.sock");
+    return fail(StatusCode::kInvalidArgument, "\"" + std::string(text) + "\" is not a URL: " + std::string(why) +
+                                                  "; expected e.g. tcp://127.0.0.1:7000 or unix:///run/node.sock");
   };
   const std::size_t split = text.find("://");
   if (split == std::string_view::npos) return invalid("it has no \"://\"");
@@ -29,7 +29,8 @@ Result<Url> Url::parse(std::string_view text) {
   }
   if (split + 3 == text.size()) return invalid("nothing follows \"://\"");
   Url url{std::string(scheme), std::string(text.substr(split + 3))};
-  std::ranges::transform(url.scheme, url.scheme.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::ranges::transform(url.scheme, url.scheme.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return url;
 }
 

@@ -34,9 +34,10 @@ void Caller::start(OutgoingCall& call, Peer& peer, const CallOptions& options, M
   }
   const Duration timeout = options.timeout.value_or(Duration(core_.timeout.load(std::memory_order_relaxed)));
   if (timeout <= Duration::zero()) {
-    fail(call, Status(StatusCode::kDeadlineExceeded, describe(call) + ": its timeout of " +
-                                                         std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count()) +
-                                                         " ms had passed before it was sent"));
+    fail(call, Status(StatusCode::kDeadlineExceeded,
+                      describe(call) + ": its timeout of " +
+                          std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count()) +
+                          " ms had passed before it was sent"));
     return;
   }
   if (timeout != kNoTimeout) {
@@ -54,12 +55,13 @@ void Caller::start(OutgoingCall& call, Peer& peer, const CallOptions& options, M
 void Caller::send(OutgoingCall& call, Link& link, Message message) {
   Status refused = link.check_size(message.payload);
   if (refused.ok() && !link.knows_codec(message.header.codec)) {
-    refused = Status(StatusCode::kFailedPrecondition, "the peer does not know codec " + std::to_string(message.header.codec) +
-                                                          "; load it there, or name another in CallOptions::codec");
+    refused =
+        Status(StatusCode::kFailedPrecondition, "the peer does not know codec " + std::to_string(message.header.codec) +
+                                                    "; load it there, or name another in CallOptions::codec");
   }
   if (refused.ok() && link.queued_bytes() > kMaxOutputBytes) {
-    refused = Status(StatusCode::kResourceExhausted, std::to_string(link.queued_bytes()) +
-                                                         " bytes wait to be sent to it already; it reads too slowly");
+    refused = Status(StatusCode::kResourceExhausted,
+                     std::to_string(link.queued_bytes()) + " bytes wait to be sent to it already; it reads too slowly");
   }
   if (!refused.ok()) {
     fail(call, refused.with_message(describe(call) + ": " + refused.message()));
@@ -107,8 +109,9 @@ void Caller::on_response(Link& link, InboundMessage& message) {
   if (call == nullptr) return;
   const Codec* codec = core_.codecs[message.header.codec].get();
   if (codec == nullptr) {
-    fail(*call, Status(StatusCode::kInternal, describe(*call) + ": the answer came in codec " +
-                                                  std::to_string(message.header.codec) + ", which this node does not have"));
+    fail(*call,
+         Status(StatusCode::kInternal, describe(*call) + ": the answer came in codec " +
+                                           std::to_string(message.header.codec) + ", which this node does not have"));
     return;
   }
   detach(*call);
@@ -127,8 +130,9 @@ void Caller::on_error(Link& link, InboundMessage& message) {
   }
   Status status = error->status;
   if (!error->signature.empty()) {
-    status = status.with_message(call->name().name + " is " + error->signature + " at " + link.describe() + ", but was called as " +
-                                 call->signature().text + ": make both sides use one declaration");
+    status =
+        status.with_message(call->name().name + " is " + error->signature + " at " + link.describe() +
+                            ", but was called as " + call->signature().text + ": make both sides use one declaration");
   } else if (status.code() == StatusCode::kUnimplemented && status.message().empty()) {
     status = status.with_message("function \"" + call->name().name + "\" is not registered at " + link.describe() +
                                  ": check its name, and that the module that has it is in that node's configuration");
@@ -155,7 +159,8 @@ void Caller::on_deadline(OutgoingCall& call) noexcept {
 }
 
 std::string Caller::describe(const OutgoingCall& call) const {
-  return "call of " + call.name().name + " at " + (call.link_ != nullptr ? call.link_->describe() : call.peer_->describe());
+  return "call of " + call.name().name + " at " +
+         (call.link_ != nullptr ? call.link_->describe() : call.peer_->describe());
 }
 
 }  // namespace onward

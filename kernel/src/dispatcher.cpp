@@ -48,12 +48,13 @@ void Link::on_request(InboundMessage& message) {
     return;
   }
   const bool limited = header.timeout_ms != MessageHeader::kNoTimeout;
-  IncomingCall call{.sink = *this,
-                    .codec = *codec,
-                    .message = message,
-                    .pool = *core_.pool,
-                    .parked = core_.parked,
-                    .deadline = limited ? core_.loop->now() + std::chrono::milliseconds(header.timeout_ms) : TimePoint::max()};
+  IncomingCall call{
+      .sink = *this,
+      .codec = *codec,
+      .message = message,
+      .pool = *core_.pool,
+      .parked = core_.parked,
+      .deadline = limited ? core_.loop->now() + std::chrono::milliseconds(header.timeout_ms) : TimePoint::max()};
   ++requests_in_flight;
   EventLoop::set_current_activity(&function->name());
   function->invoke(call);
@@ -72,7 +73,8 @@ void Link::send_result(std::uint64_t call_id, const Codec& codec, const Function
   }
   if (encoded.ok() && state_ != State::kClosed) encoded = check_size(message.payload);
   if (!encoded.ok()) {
-    send_error(call_id, function, encoded.with_message("the result of " + function.name().name + " cannot be sent: " + encoded.message()));
+    send_error(call_id, function,
+               encoded.with_message("the result of " + function.name().name + " cannot be sent: " + encoded.message()));
     return;
   }
   message.header.kind = MessageKind::kResponse;
@@ -111,8 +113,8 @@ void Link::hold_back() {
 bool Link::is_overloaded() {
   if (connection_->queued_bytes() <= kOverloadFactor * core_.options.limits.output_high_bytes) return false;
   if (++shed_ == kMaxShed) {
-    connection_->abort(Status(StatusCode::kResourceExhausted,
-                              "it does not read its answers, and has sent " + std::to_string(shed_) + " requests more"));
+    connection_->abort(Status(StatusCode::kResourceExhausted, "it does not read its answers, and has sent " +
+                                                                  std::to_string(shed_) + " requests more"));
   }
   return true;
 }

@@ -184,7 +184,8 @@ void EventLoop::arm_poll_timer() {
   if (delay == Duration::max()) return;
   poll_timer_at_ = at;
   const Duration::rep nanoseconds = std::max<Duration::rep>(delay.count(), 1);
-  const itimerspec when{.it_interval = {}, .it_value = {.tv_sec = nanoseconds / 1'000'000'000, .tv_nsec = nanoseconds % 1'000'000'000}};
+  const itimerspec when{.it_interval = {},
+                        .it_value = {.tv_sec = nanoseconds / 1'000'000'000, .tv_nsec = nanoseconds % 1'000'000'000}};
   timerfd_settime(timer_fd_, 0, &when, nullptr);
 }
 
@@ -253,8 +254,9 @@ EventLoop* EventLoop::current() noexcept { return running_loop; }
 void EventLoop::check_may_block(const char* what) {
   if (running_loop == nullptr) return;
   throw RpcError(StatusCode::kFailedPrecondition,
-                 std::string(what) + " was called on the kernel thread, which must not block: return a Future and use "
-                                     "then() or add_callback(), or register the function as blocking so that it runs on the pool");
+                 std::string(what) +
+                     " was called on the kernel thread, which must not block: return a Future and use "
+                     "then() or add_callback(), or register the function as blocking so that it runs on the pool");
 }
 
 void EventLoop::set_current_activity(const Activity* activity) noexcept { running_activity = activity; }

@@ -31,8 +31,8 @@ const FunctionName& FunctionName::intern(std::string_view name) {
   // By id; two names with one id share a chain. Never destroyed.
   static auto* names = new std::unordered_multimap<std::uint64_t, std::unique_ptr<FunctionName>>;
   if (name.empty() || name.size() > kMaxBytes) {
-    throw RpcError(StatusCode::kInvalidArgument, "a function's name has 1 to " + std::to_string(kMaxBytes) + " bytes, not " +
-                                                     std::to_string(name.size()));
+    throw RpcError(StatusCode::kInvalidArgument, "a function's name has 1 to " + std::to_string(kMaxBytes) +
+                                                     " bytes, not " + std::to_string(name.size()));
   }
   const std::uint64_t id = function_id(name);
   const std::lock_guard lock(mutex);
@@ -53,9 +53,12 @@ Signature::Signature(std::string signature_text) : text(std::move(signature_text
 
 std::string_view to_string(RunMode mode) noexcept {
   switch (mode) {
-    case RunMode::kDirect: return "direct";
-    case RunMode::kAsync: return "async";
-    case RunMode::kBlocking: return "blocking";
+    case RunMode::kDirect:
+      return "direct";
+    case RunMode::kAsync:
+      return "async";
+    case RunMode::kBlocking:
+      return "blocking";
   }
   return "?";
 }
@@ -64,7 +67,8 @@ Status FunctionTable::insert(std::unique_ptr<Function> function, const void* add
   const FunctionName& name = function->name();
   if (frozen_) {
     return {StatusCode::kFailedPrecondition,
-            "function \"" + name.name + "\" was registered after its node had started: register it before, or in a module's start()"};
+            "function \"" + name.name +
+                "\" was registered after its node had started: register it before, or in a module's start()"};
   }
   if (const auto found = by_id_.find(name.id); found != by_id_.end()) {
     const std::string& other = found->second->name().name;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "onward/future.h"
+
 #include <sched.h>
 
 #include <string>
 
-#include "onward/future.h"
 #include "onward/log.h"
 
 namespace onward::detail {
@@ -24,7 +25,8 @@ std::string describe(const std::source_location& origin) {
 
 constinit thread_local BreakScope* BreakScope::current_ = nullptr;
 
-FutureStateBase::FutureStateBase(LoopHandle* loop, std::source_location origin) noexcept : loop_(loop), origin_(origin) {
+FutureStateBase::FutureStateBase(LoopHandle* loop, std::source_location origin) noexcept
+    : loop_(loop), origin_(origin) {
   if (loop_ != nullptr) LoopHandle::retain(loop_);
 }
 
@@ -80,9 +82,10 @@ void FutureStateBase::require_loop() {
   if (loop_ != nullptr) return;
   loop_ = LoopHandle::current();
   if (loop_ == nullptr) {
-    throw RpcError(StatusCode::kFailedPrecondition,
-                   "a callback was added to a Future while no node runs in this process: call init_rpc() or start a Node "
-                   "first, as callbacks run on its kernel thread");
+    throw RpcError(
+        StatusCode::kFailedPrecondition,
+        "a callback was added to a Future while no node runs in this process: call init_rpc() or start a Node "
+        "first, as callbacks run on its kernel thread");
   }
   LoopHandle::retain(loop_);
 }
@@ -180,7 +183,8 @@ bool FutureStateBase::wait_until(std::optional<std::chrono::steady_clock::time_p
   // A handle that was never copied can be completed only through itself, by a thread that holds a
   // reference to it: it waits. Once there were copies, the one that waits does not count.
   const auto waiting = waiting_.fetch_add(1, std::memory_order_seq_cst) + 1U;
-  if (shared_.load(std::memory_order_relaxed) && (counts_.load(std::memory_order_seq_cst) >> 32) <= waiting) break_promise();
+  if (shared_.load(std::memory_order_relaxed) && (counts_.load(std::memory_order_seq_cst) >> 32) <= waiting)
+    break_promise();
 
   Waiter waiter;
   {
@@ -191,7 +195,8 @@ bool FutureStateBase::wait_until(std::optional<std::chrono::steady_clock::time_p
       waiter.woken = true;
     }
   }
-  const bool registered = loop_ != nullptr && loop_->on_close(&waiter, [](void* it) { static_cast<Waiter*>(it)->wake(); });
+  const bool registered =
+      loop_ != nullptr && loop_->on_close(&waiter, [](void* it) { static_cast<Waiter*>(it)->wake(); });
   if (loop_ != nullptr && !registered) waiter.wake();
   {
     std::unique_lock lock(waiter.mutex);

@@ -13,9 +13,12 @@ Link::Link(NodeCore& core, std::unique_ptr<Connection> connection, Peer* dialled
       connection_(std::move(connection)),
       peer_(dialled),
       dialled_(dialled != nullptr),
-      handshake_timer_(*core.loop, [this] {
-        connection_->abort(Status(StatusCode::kUnavailable, "no HELLO within 10 s: what answers there is no node of Onward, or it hangs"));
-      }),
+      handshake_timer_(
+          *core.loop,
+          [this] {
+            connection_->abort(Status(StatusCode::kUnavailable,
+                                      "no HELLO within 10 s: what answers there is no node of Onward, or it hangs"));
+          }),
       description_(connection_->description()) {}
 
 // The connection outlives its own callbacks, from which this may come.
@@ -27,7 +30,8 @@ void Link::release() noexcept {
 
 std::string Link::describe() const {
   if (!node_.empty()) return node_ + " (" + description_ + ")";
-  return peer_ != nullptr && !peer_->expected_name().empty() ? peer_->expected_name() + " (" + description_ + ")" : description_;
+  return peer_ != nullptr && !peer_->expected_name().empty() ? peer_->expected_name() + " (" + description_ + ")"
+                                                             : description_;
 }
 
 void Link::start() {
@@ -61,8 +65,8 @@ Status Link::check_size(const Payload& payload) const {
   for (const Buffer& segment : payload.segments) bytes += segment.size();
   if (payload.body.size() <= max_body_bytes_ && bytes <= max_message_bytes_) return {};
   return {StatusCode::kResourceExhausted,
-          "a message of " + std::to_string(bytes) + " bytes (body " + std::to_string(payload.body.size()) + ") is more than the " +
-              std::to_string(max_message_bytes_) + " (body " + std::to_string(max_body_bytes_) +
+          "a message of " + std::to_string(bytes) + " bytes (body " + std::to_string(payload.body.size()) +
+              ") is more than the " + std::to_string(max_message_bytes_) + " (body " + std::to_string(max_body_bytes_) +
               ") that the peer accepts; raise its limits, or send large values as Buffer or Tensor"};
 }
 
@@ -74,15 +78,24 @@ void Link::on_message(InboundMessage& message) {
     return;
   }
   if ((kind == MessageKind::kHello) != (state_ == State::kHandshake)) {
-    connection_->close(Status(StatusCode::kInvalidArgument, kind == MessageKind::kHello ? "a second HELLO from " + describe()
-                                                                                        : "a message before HELLO from " + describe()));
+    connection_->close(Status(StatusCode::kInvalidArgument, kind == MessageKind::kHello
+                                                                ? "a second HELLO from " + describe()
+                                                                : "a message before HELLO from " + describe()));
     return;
   }
   switch (kind) {
-    case MessageKind::kResponse: core_.caller.on_response(*this, message); break;
-    case MessageKind::kError: core_.caller.on_error(*this, message); break;
-    case MessageKind::kHello: on_hello(message); break;
-    case MessageKind::kGoaway: on_goaway(message); break;
+    case MessageKind::kResponse:
+      core_.caller.on_response(*this, message);
+      break;
+    case MessageKind::kError:
+      core_.caller.on_error(*this, message);
+      break;
+    case MessageKind::kHello:
+      on_hello(message);
+      break;
+    case MessageKind::kGoaway:
+      on_goaway(message);
+      break;
     case MessageKind::kPing:
       static_cast<void>(is_overloaded());
       connection_->send(wire::bare(MessageKind::kPong, message.header.call_id));
@@ -90,7 +103,8 @@ void Link::on_message(InboundMessage& message) {
       break;
     case MessageKind::kRequest:
     case MessageKind::kPong:
-    case MessageKind::kCancel: break;  // a cancelled call's answer is dropped by its caller
+    case MessageKind::kCancel:
+      break;  // a cancelled call's answer is dropped by its caller
   }
 }
 
@@ -102,14 +116,16 @@ void Link::on_hello(const InboundMessage& message) {
   }
   if (hello->protocol_max < wire::kProtocolMin || hello->protocol_min > wire::kProtocolMax) {
     connection_->close(Status(StatusCode::kFailedPrecondition,
-                              description_ + " speaks protocol versions " + std::to_string(hello->protocol_min) + " to " +
-                                  std::to_string(hello->protocol_max) + ", this node " + std::to_string(wire::kProtocolMin) +
-                                  " to " + std::to_string(wire::kProtocolMax) + ": upgrade the older one"));
+                              description_ + " speaks protocol versions " + std::to_string(hello->protocol_min) +
+                                  " to " + std::to_string(hello->protocol_max) + ", this node " +
+                                  std::to_string(wire::kProtocolMin) + " to " + std::to_string(wire::kProtocolMax) +
+                                  ": upgrade the older one"));
     return;
   }
   if (dialled_ && !peer_->expected_name().empty() && hello->node != peer_->expected_name()) {
-    connection_->close(Status(StatusCode::kFailedPrecondition, description_ + " is node \"" + hello->node + "\", not \"" +
-                                                                   peer_->expected_name() + "\": check that peer's URL"));
+    connection_->close(Status(StatusCode::kFailedPrecondition, description_ + " is node \"" + hello->node +
+                                                                   "\", not \"" + peer_->expected_name() +
+                                                                   "\": check that peer's URL"));
     return;
   }
   handshake_timer_.cancel();
@@ -127,7 +143,8 @@ void Link::on_hello(const InboundMessage& message) {
 void Link::on_goaway(const InboundMessage& message) {
   const Result<Status> reason = wire::decode_goaway(message.body);
   state_ = State::kDraining;
-  core_.log(dialled_ ? LogLevel::kInfo : LogLevel::kDebug, describe() + " takes no more calls: " + (reason ? reason->message() : reason.error().message()));
+  core_.log(dialled_ ? LogLevel::kInfo : LogLevel::kDebug,
+            describe() + " takes no more calls: " + (reason ? reason->message() : reason.error().message()));
   if (peer_ != nullptr) peer_->on_link_draining(*this);
 }
 
@@ -136,7 +153,8 @@ void Link::on_closed(const Status& reason) {
   state_ = State::kClosed;
   handshake_timer_.cancel();
   const std::string why = reason.ok() ? "it closed the connection" : reason.message();
-  const bool fault = reason.code() == StatusCode::kInvalidArgument || reason.code() == StatusCode::kFailedPrecondition ||
+  const bool fault = reason.code() == StatusCode::kInvalidArgument ||
+                     reason.code() == StatusCode::kFailedPrecondition ||
                      reason.code() == StatusCode::kResourceExhausted;
   core_.log(fault ? LogLevel::kWarning : LogLevel::kDebug, "connection with " + describe() + " ended: " + why);
   while (calls != nullptr) {

@@ -123,6 +123,8 @@ void LoopHandle::set_process_default(LoopHandle* handle) noexcept {
   process_default.store(handle, std::memory_order_release);
 }
 
-void LoopHandle::post(std::move_only_function<void()> function) { schedule(*pool_new<PostedTask>(std::move(function))); }
+void LoopHandle::post(std::move_only_function<void()> function) {
+  schedule(*pool_new<PostedTask>(std::move(function)));
+}
 
 }  // namespace onward

@@ -12,15 +12,22 @@ namespace {
 class StartTask final : public Task {
  public:
   StartTask(NodeCore& core, OutgoingCall& call, const Destination& destination, Message message)
-      : core_(core), call_(call), name_(destination.name()), peer_(destination.peer()), options_(destination.options()), message_(std::move(message)) {}
+      : core_(core),
+        call_(call),
+        name_(destination.name()),
+        peer_(destination.peer()),
+        options_(destination.options()),
+        message_(std::move(message)) {}
 
   void run() noexcept override {
-    core_.node.start_call(call_, name_.empty() ? Destination(Destination(peer_), options_) : Destination(Destination(name_), options_),
-                          std::move(message_));
+    core_.node.start_call(
+        call_, name_.empty() ? Destination(Destination(peer_), options_) : Destination(Destination(name_), options_),
+        std::move(message_));
     pool_delete(this);
   }
   void drop() noexcept override {
-    call_.on_failure(Status(StatusCode::kUnavailable, "call of " + call_.name().name + ": node " + core_.options.name + " has shut down"));
+    call_.on_failure(Status(StatusCode::kUnavailable,
+                            "call of " + call_.name().name + ": node " + core_.options.name + " has shut down"));
     call_.destroy();
     pool_delete(this);
   }
@@ -36,7 +43,8 @@ class StartTask final : public Task {
 
 }  // namespace
 
-Node::Node(NodeOptions options) : core_(std::make_unique<NodeCore>(*this, std::move(options))), handle_(&core_->loop->handle()) {
+Node::Node(NodeOptions options)
+    : core_(std::make_unique<NodeCore>(*this, std::move(options))), handle_(&core_->loop->handle()) {
   LoopHandle::retain(handle_);
 }
 
@@ -77,7 +85,8 @@ Result<const Codec*> Node::codec(std::string_view name) const {
     if (codec->name() == wanted) return codec.get();
     known += (known.empty() ? "" : ", ") + std::string(codec->name());
   }
-  return fail(StatusCode::kFailedPrecondition, "node " + core_->options.name + " has no codec \"" + std::string(wanted) + "\", only " +
+  return fail(StatusCode::kFailedPrecondition, "node " + core_->options.name + " has no codec \"" +
+                                                   std::string(wanted) + "\", only " +
                                                    (known.empty() ? "none" : known));
 }
 
@@ -99,9 +108,9 @@ Node* Node::current() noexcept {
 Result<const FunctionName*> Node::name_of(const void* address) const {
   const Function* function = core_->functions.find_address(address);
   if (function != nullptr) return &function->name();
-  return fail(StatusCode::kFailedPrecondition,
-              "this function is not registered at node " + name() +
-                  ", so its name is not known: register it (the module that has it), or call it by remote<R(Args...)>(\"name\")");
+  return fail(StatusCode::kFailedPrecondition, "this function is not registered at node " + name() +
+                                                   ", so its name is not known: register it (the module that has it), "
+                                                   "or call it by remote<R(Args...)>(\"name\")");
 }
 
 FunctionTable& ModuleContext::functions() const noexcept { return node_.functions(); }
@@ -113,8 +122,8 @@ std::string ModuleArguments::unread() const {
   for (const std::string& key : read_) known += (known.empty() ? "" : ", ") + key;
   for (const auto& [key, setting] : settings_) {
     if (read_.contains(key)) continue;
-    text += (text.empty() ? "" : "\n") + setting.origin + ": module \"" + module_ + "\" has no argument \"" + key + "\"; it has " +
-            (known.empty() ? "none" : known);
+    text += (text.empty() ? "" : "\n") + setting.origin + ": module \"" + module_ + "\" has no argument \"" + key +
+            "\"; it has " + (known.empty() ? "none" : known);
   }
   return text;
 }
@@ -129,8 +138,8 @@ const Setting& ModuleArguments::require(const std::string& key) const {
 }
 
 void ModuleArguments::wrong_type(const std::string& key, const Setting& setting, std::string_view wanted) const {
-  throw RpcError(StatusCode::kInvalidArgument,
-                 setting.origin + ": argument \"" + key + "\" of module \"" + module_ + "\" must be " + std::string(wanted));
+  throw RpcError(StatusCode::kInvalidArgument, setting.origin + ": argument \"" + key + "\" of module \"" + module_ +
+                                                   "\" must be " + std::string(wanted));
 }
 
 }  // namespace onward

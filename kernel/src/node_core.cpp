@@ -12,7 +12,10 @@
 namespace onward {
 
 NodeCore::NodeCore(Node& owner, NodeOptions node_options)
-    : node(owner), options(std::move(node_options)), loop(std::make_unique<EventLoop>(options.loop)), timeout(options.timeout.count()) {
+    : node(owner),
+      options(std::move(node_options)),
+      loop(std::make_unique<EventLoop>(options.loop)),
+      timeout(options.timeout.count()) {
   if (options.name.empty()) throw RpcError(StatusCode::kInvalidArgument, "a node needs a name");
   if (Url::looks_like_url(options.name)) {
     throw RpcError(StatusCode::kInvalidArgument, "a node's name must not look like a URL: " + options.name);
@@ -78,9 +81,10 @@ Status NodeCore::start_modules() {
       return why.with_message("module \"" + std::string(descriptor.name) + "\" did not start: " + why.message());
     };
     if (descriptor.abi_version != kModuleAbiVersion) {
-      return failed(Status(StatusCode::kFailedPrecondition,
-                           "it was built for module interface " + std::to_string(descriptor.abi_version) + ", this node has " +
-                               std::to_string(kModuleAbiVersion) + ": build both from one version"));
+      return failed(Status(StatusCode::kFailedPrecondition, "it was built for module interface " +
+                                                                std::to_string(descriptor.abi_version) +
+                                                                ", this node has " + std::to_string(kModuleAbiVersion) +
+                                                                ": build both from one version"));
     }
     auto running = std::make_unique<RunningModule>();
     running->descriptor = &descriptor;
@@ -106,8 +110,8 @@ Status NodeCore::start_listening() {
     if (!url) return url.error();
     Transport* transport = transport_for(url->scheme);
     if (transport == nullptr) {
-      return {StatusCode::kInvalidArgument, "cannot listen on " + text + ": this node has no transport \"" + url->scheme +
-                                                "\", only " + schemes()};
+      return {StatusCode::kInvalidArgument,
+              "cannot listen on " + text + ": this node has no transport \"" + url->scheme + "\", only " + schemes()};
     }
     Result<std::unique_ptr<Listener>> listener = transport->listen(*url, *this);
     if (!listener) return listener.error();
@@ -119,7 +123,8 @@ Status NodeCore::start_listening() {
 }
 
 Transport* NodeCore::transport_for(std::string_view scheme) const {
-  const auto found = std::ranges::find_if(transports_, [&](const auto& transport) { return transport->scheme() == scheme; });
+  const auto found =
+      std::ranges::find_if(transports_, [&](const auto& transport) { return transport->scheme() == scheme; });
   return found == transports_.end() ? nullptr : found->get();
 }
 

@@ -38,7 +38,8 @@ void NodeCore::stop(Duration drain) {
     return [this] { return requests_in_flight() == 0; };
   });
   while (!modules_.empty()) {
-    await_stage(std::max(deadline, std::chrono::steady_clock::now() + kStageTimeout), [&] { return stop_last_module(); });
+    await_stage(std::max(deadline, std::chrono::steady_clock::now() + kStageTimeout),
+                [&] { return stop_last_module(); });
     static_cast<void>(run_on_loop([this]() -> Status {
       modules_.pop_back();
       return {};
@@ -62,7 +63,8 @@ void NodeCore::stop(Duration drain) {
 
 // Runs `begin` on the loop, then waits until what it returned holds; it is asked again whenever a call, a
 // request, a link or a module has ended.
-void NodeCore::await_stage(std::chrono::steady_clock::time_point deadline, const std::function<std::function<bool()>()>& begin) {
+void NodeCore::await_stage(std::chrono::steady_clock::time_point deadline,
+                           const std::function<std::function<bool()>()>& begin) {
   std::promise<void> reached;
   std::future<void> done = reached.get_future();
   static_cast<void>(run_on_loop([&]() -> Status {
@@ -95,7 +97,8 @@ std::function<bool()> NodeCore::stop_last_module() {
       check_drained();
     });
   } catch (...) {
-    log(LogLevel::kError, std::string("module ") + last.descriptor->name + " did not stop well: " + status_from_current_exception().to_string());
+    log(LogLevel::kError, std::string("module ") + last.descriptor->name +
+                              " did not stop well: " + status_from_current_exception().to_string());
     *stopped_flag = true;
   }
   return [stopped_flag] { return *stopped_flag; };

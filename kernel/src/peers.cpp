@@ -16,7 +16,6 @@ Peer::Peer(NodeCore& core, std::string name, std::vector<std::string> urls)
       urls_(std::move(urls)),
       retry_timer_(*core.loop, [this] { dial(); }) {}
 
-
 std::string Peer::describe() const {
   if (urls_.empty() || urls_.front() == name_) return name_;
   return name_ + " (" + urls_[next_url_ % urls_.size()] + ")";
@@ -34,8 +33,9 @@ void Peer::wait_for_link(OutgoingCall& call, Message message) {
     refused = Status(StatusCode::kUnavailable, "node " + core_.options.name + " knows no address of \"" + name_ +
                                                    "\" and it is not connected: add it to [peers] or call it by URL");
   } else if (waiting_live_ >= core_.options.max_waiting_calls) {
-    refused = Status(StatusCode::kResourceExhausted, std::to_string(waiting_live_) + " calls wait for the connection to " +
-                                                         describe() + " already, which is the limit (limits.max_waiting_calls)");
+    refused = Status(StatusCode::kResourceExhausted, std::to_string(waiting_live_) +
+                                                         " calls wait for the connection to " + describe() +
+                                                         " already, which is the limit (limits.max_waiting_calls)");
   } else if (call.fail_fast_ && dialling_ == nullptr && !last_failure_.ok() && retry_timer_.armed()) {
     refused = Status(StatusCode::kUnavailable, last_failure_.message());
   }
@@ -47,7 +47,8 @@ void Peer::wait_for_link(OutgoingCall& call, Message message) {
   waiting_.push_back({&call, std::move(message), core_.loop->now()});
   ++waiting_live_;
   if (!refused.ok()) {
-    core_.caller.fail(call, refused.with_message("call of " + call.name().name + " at " + describe() + ": " + refused.message()));
+    core_.caller.fail(
+        call, refused.with_message("call of " + call.name().name + " at " + describe() + ": " + refused.message()));
     return;
   }
   if (dialling_ == nullptr && !retry_timer_.armed()) dial();
@@ -109,7 +110,8 @@ void Peer::send_waiting(Link& link) {
     --waiting_live_;
     std::uint32_t& timeout = entry.message.header.timeout_ms;
     if (timeout != MessageHeader::kNoTimeout) {
-      const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(core_.loop->now() - entry.since).count();
+      const auto waited =
+          std::chrono::duration_cast<std::chrono::milliseconds>(core_.loop->now() - entry.since).count();
       timeout -= static_cast<std::uint32_t>(std::clamp<std::int64_t>(waited, 0, timeout));
     }
     core_.caller.send(*entry.call, link, std::move(entry.message));
@@ -128,19 +130,22 @@ void Peer::on_link_closed(Link& link, bool dialled, bool was_ready, const Status
     if (!waiting_.empty() && link_ == nullptr && dialling_ == nullptr && !retry_timer_.armed()) dial();
     return;
   }
-  on_dial_failed(reason.ok() ? Status(StatusCode::kUnavailable, link.describe() + " closed the connection during the handshake")
-                             : reason);
+  on_dial_failed(reason.ok()
+                     ? Status(StatusCode::kUnavailable, link.describe() + " closed the connection during the handshake")
+                     : reason);
 }
 
 void Peer::on_dial_failed(const Status& reason) {
   ++failures_;
   ++next_url_;
   last_failure_ = reason;
-  core_.log(failures_ == 1 ? LogLevel::kWarning : LogLevel::kDebug, "cannot reach " + describe() + ": " + reason.message());
+  core_.log(failures_ == 1 ? LogLevel::kWarning : LogLevel::kDebug,
+            "cannot reach " + describe() + ": " + reason.message());
   // Every URL has been tried once.
   if (urls_.empty() || next_url_ % urls_.size() == 0) {
     // A peer that answers, but is not the one that was meant, will not change by waiting.
-    const bool hopeless = reason.code() == StatusCode::kFailedPrecondition || reason.code() == StatusCode::kInvalidArgument;
+    const bool hopeless =
+        reason.code() == StatusCode::kFailedPrecondition || reason.code() == StatusCode::kInvalidArgument;
     std::vector<OutgoingCall*> failing;
     for (const Waiting& entry : waiting_) {
       if (entry.call != nullptr && (hopeless || entry.call->fail_fast_)) failing.push_back(entry.call);
@@ -155,7 +160,8 @@ void Peer::on_dial_failed(const Status& reason) {
 
 void Peer::retry_later() {
   const std::size_t rounds = std::min<std::size_t>(failures_ - 1, 16);
-  const Duration delay = std::min(core_.options.connect_backoff * (std::int64_t{1} << rounds), core_.options.connect_backoff_max);
+  const Duration delay =
+      std::min(core_.options.connect_backoff * (std::int64_t{1} << rounds), core_.options.connect_backoff_max);
   retry_timer_.arm(core_.peers->jitter(delay));
 }
 
@@ -167,7 +173,8 @@ void Peer::fail_waiting(const Status& error) {
       ++waiting_begin_;
       continue;
     }
-    core_.caller.fail(*call, error.with_message("call of " + call->name().name + " at " + describe() + ": " + error.message()));
+    core_.caller.fail(
+        *call, error.with_message("call of " + call->name().name + " at " + describe() + ": " + error.message()));
   }
 }
 

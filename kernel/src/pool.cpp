@@ -21,15 +21,17 @@ Status Pool::enqueue(Job& job, TimePoint deadline) {
   const std::lock_guard lock(mutex_);
   if (stopping_) return {StatusCode::kUnavailable, "the pool of node " + name_ + " has stopped"};
   if (queue_.size() >= options_.queue_limit) {
-    return {StatusCode::kResourceExhausted, "the pool of node " + name_ + " is full: " + std::to_string(options_.threads) +
-                                                " threads are busy and " + std::to_string(queue_.size()) +
-                                                " jobs wait; try again later, or raise pool.threads or pool.queue_limit"};
+    return {StatusCode::kResourceExhausted,
+            "the pool of node " + name_ + " is full: " + std::to_string(options_.threads) + " threads are busy and " +
+                std::to_string(queue_.size()) +
+                " jobs wait; try again later, or raise pool.threads or pool.queue_limit"};
   }
   if (idle_ <= queue_.size() && threads_.size() < options_.threads) {
     try {
       threads_.emplace_back([this, index = threads_.size()] { work(index); });
     } catch (const std::system_error& error) {
-      if (threads_.empty()) return {StatusCode::kResourceExhausted, std::string("cannot start a pool thread: ") + error.what()};
+      if (threads_.empty())
+        return {StatusCode::kResourceExhausted, std::string("cannot start a pool thread: ") + error.what()};
     }
   }
   queue_.push_back({std::move(job), deadline, EventLoop::current_activity()});
@@ -52,7 +54,8 @@ void Pool::work(std::size_t index) {
     lock.unlock();
     EventLoop::set_current_activity(entry.activity);
     const bool late = entry.deadline != TimePoint::max() && std::chrono::steady_clock::now() >= entry.deadline;
-    entry.job(late ? Status(StatusCode::kDeadlineExceeded, "no thread of the pool was free before the deadline") : Status());
+    entry.job(late ? Status(StatusCode::kDeadlineExceeded, "no thread of the pool was free before the deadline")
+                   : Status());
     entry = {};
     EventLoop::set_current_activity(nullptr);
     lock.lock();

@@ -52,8 +52,7 @@ Message finish(fb::FlatBufferBuilder& builder, fb::Offset<Table> root, MessageKi
   builder.Finish(root);
   Message message;
   message.header.kind = kind;
-  message.payload.body =
-      Buffer::copy_of(std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize())));
+  message.payload.body = Buffer::copy_of(std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize())));
   return message;
 }
 
@@ -75,10 +74,11 @@ Message encode_hello(const Hello& hello) {
   const auto node = builder.CreateString(hello.node);
   const auto software = builder.CreateString(hello.software);
   const auto codec_vector = builder.CreateVector(codecs);
-  Message message = finish(builder,
-                           table::CreateHello(builder, hello.protocol_min, hello.protocol_max, node, software,
-                                              hello.features, hello.max_body_bytes, hello.max_message_bytes, codec_vector),
-                           MessageKind::kHello);
+  Message message =
+      finish(builder,
+             table::CreateHello(builder, hello.protocol_min, hello.protocol_max, node, software, hello.features,
+                                hello.max_body_bytes, hello.max_message_bytes, codec_vector),
+             MessageKind::kHello);
   message.header.function_id = MessageHeader::kMagic;
   return message;
 }
@@ -103,7 +103,8 @@ Result<Hello> decode_hello(std::span<const std::byte> body) {
 Message encode_goaway(const Status& reason) {
   fb::FlatBufferBuilder builder;
   const auto message = builder.CreateString(reason.message());
-  return finish(builder, table::CreateGoaway(builder, static_cast<std::uint8_t>(reason.code()), message), MessageKind::kGoaway);
+  return finish(builder, table::CreateGoaway(builder, static_cast<std::uint8_t>(reason.code()), message),
+                MessageKind::kGoaway);
 }
 
 Result<Status> decode_goaway(std::span<const std::byte> body) {

@@ -59,8 +59,8 @@ TEST_P(CallCommand, BatchOfTensorsFromTenCommands) {
   for (int i = 0; i < 10; ++i) {
     const std::string a = R"({"dtype": "float32", "shape": [2], "data": [)" + std::to_string(i) + ", 0.5]}";
     const std::string b = R"({"dtype": "float32", "shape": [2], "data": [1, 1]})";
-    calls.push_back(std::make_unique<Process>(
-        std::vector<std::string>{onward_program(), "call", "--json", cluster.url("front"), "rfc.batch.batch_add", a, b}));
+    calls.push_back(std::make_unique<Process>(std::vector<std::string>{
+        onward_program(), "call", "--json", cluster.url("front"), "rfc.batch.batch_add", a, b}));
   }
   for (std::size_t i = 0; i < calls.size(); ++i) {
     ASSERT_EQ(calls[i]->wait_for_end().value_or(Ending()).code, 0);
@@ -74,16 +74,19 @@ TEST_P(CallCommand, BatchOfTensorsFromTenCommands) {
 TEST_P(CallCommand, ErrorIsPrintedWithItsTrail) {
   const CommandResult result = call({cluster.url("front"), "rfc.my_add_3", "2000000000", "2000000000", "0"});
   expect_failure(result, kFailed, "UNKNOWN: 2000000000 + 2000000000 does not fit int32 [std::overflow_error]\n");
-  EXPECT_THAT(result.error, HasSubstr("\n    at node worker, function rfc.my_add_2\n    at node front, function rfc.my_add_3\n"));
+  EXPECT_THAT(result.error,
+              HasSubstr("\n    at node worker, function rfc.my_add_2\n    at node front, function rfc.my_add_3\n"));
 }
 
 TEST_P(CallCommand, UnknownFunction) {
-  expect_failure(call({cluster.url("front"), "rfc.my_add_4", "1"}), kFailed, "UNIMPLEMENTED: function \"rfc.my_add_4\" is not registered");
+  expect_failure(call({cluster.url("front"), "rfc.my_add_4", "1"}), kFailed,
+                 "UNIMPLEMENTED: function \"rfc.my_add_4\" is not registered");
 }
 
 TEST_P(CallCommand, WrongArguments) {
   expect_failure(call({cluster.url("front"), "rfc.my_add_2", "1"}), kFailed, "it takes 2 arguments and got 1");
-  expect_failure(call({cluster.url("front"), "rfc.my_add_2", "1", "two"}), kFailed, "expected an integer, found a string");
+  expect_failure(call({cluster.url("front"), "rfc.my_add_2", "1", "two"}), kFailed,
+                 "expected an integer, found a string");
   expect_failure(call({cluster.url("front"), "rfc.my_add_2", "1", "[2"}), kWrongUsage, "argument 2, [2: ");
 }
 
@@ -97,14 +100,17 @@ TEST_P(CallCommand, NobodyListens) {
 TEST_P(CallCommand, TimeoutEndsACallToANodeThatHangs) {
   cluster.node("worker").send_signal(SIGSTOP);
   const CommandResult through = call({"--timeout", "0.3", cluster.url("front"), "rfc.my_add_3", "1", "2", "3"});
-  expect_failure(through, kFailed, "DEADLINE_EXCEEDED: call of rfc.my_add_3 at front (" + cluster.url("front") + "): no answer within 300 ms");
+  expect_failure(
+      through, kFailed,
+      "DEADLINE_EXCEEDED: call of rfc.my_add_3 at front (" + cluster.url("front") + "): no answer within 300 ms");
   const CommandResult direct = call({"--timeout", "0.3", cluster.url("worker"), "rfc.my_add_2", "1", "2"});
   expect_failure(direct, kFailed, "no answer within 300 ms");
   EXPECT_THAT(direct.error, HasSubstr("it was never sent"));
 }
 
 TEST_P(CallCommand, TimeoutOfNothingExpiresAtOnce) {
-  expect_failure(call({"--timeout", "0", cluster.url("front"), "rfc.my_add_2", "1", "2"}), kFailed, "DEADLINE_EXCEEDED");
+  expect_failure(call({"--timeout", "0", cluster.url("front"), "rfc.my_add_2", "1", "2"}), kFailed,
+                 "DEADLINE_EXCEEDED");
 }
 
 TEST_P(CallCommand, NodeThatDiesMeanwhile) {
@@ -120,7 +126,8 @@ TEST_P(CallCommand, NodeThatDiesMeanwhile) {
 }
 
 TEST_P(CallCommand, ResultThatCannotBePrintedIsAFailure) {
-  Process command({"/bin/sh", "-c", "exec \"$0\" \"$@\" > /dev/full", onward_program(), "call", cluster.url("front"), "rfc.my_add_2", "1", "2"});
+  Process command({"/bin/sh", "-c", "exec \"$0\" \"$@\" > /dev/full", onward_program(), "call", cluster.url("front"),
+                   "rfc.my_add_2", "1", "2"});
   EXPECT_EQ(command.wait_for_end().value_or(Ending()).code, kFailed);
   command.wait_for_close(Process::Stream::kError);
   EXPECT_THAT(command.text(Process::Stream::kError), HasSubstr("the result could not be printed"));
@@ -137,14 +144,16 @@ TEST_F(CallToWhatIsNoNode, SaysWhatItSaw) {
   peer.send("HTTP/1.1 400 Bad Request\r\n\r\n");
   EXPECT_EQ(command.wait_for_end().value_or(Ending()).code, kFailed);
   command.wait_for_close(Process::Stream::kError);
-  EXPECT_THAT(command.text(Process::Stream::kError), HasSubstr("it does not speak this protocol: its first bytes are \"HTTP/1.1 400"));
+  EXPECT_THAT(command.text(Process::Stream::kError),
+              HasSubstr("it does not speak this protocol: its first bytes are \"HTTP/1.1 400"));
 }
 
 TEST_F(CallToWhatIsNoNode, BadUrlsAreWrongUsage) {
   for (const char* url : {"127.0.0.1:7000", "", "tcp:/x"}) {
     EXPECT_EQ(cluster.run({"call", url, "f"}).ending.code, kWrongUsage) << url;
   }
-  for (const char* url : {"tcp://127.0.0.1", "tcp://127.0.0.1:0", "tcp://127.0.0.1:99999", "gopher://x", "unix://relative"}) {
+  for (const char* url :
+       {"tcp://127.0.0.1", "tcp://127.0.0.1:0", "tcp://127.0.0.1:99999", "gopher://x", "unix://relative"}) {
     const CommandResult result = cluster.run({"call", url, "f"});
     EXPECT_NE(result.ending.code, 0) << url;
     EXPECT_THAT(result.error, HasSubstr("onward call: ")) << url;

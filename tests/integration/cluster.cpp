@@ -53,7 +53,7 @@ std::string onward_program() { return ONWARD_PROGRAM; }
 Cluster::Cluster(const TransportKind& kind) : kind_(kind), folder_(make_folder()) {
   // What this process logs as a node goes to a file beside the others'.
   set_log_sink([file = std::make_shared<std::ofstream>(folder_ / "test.log")](LogLevel, std::string_view component,
-                                                                            std::string_view message) {
+                                                                              std::string_view message) {
     *file << '[' << component << "] " << message << std::endl;
   });
 }

@@ -118,9 +118,8 @@ class ClusterTest : public testing::TestWithParam<TransportKind> {
   Cluster cluster{GetParam()};
 };
 
-#define ONWARD_ON_EVERY_TRANSPORT(Suite)                                                              \
-  INSTANTIATE_TEST_SUITE_P(Transports, Suite,                                                         \
-                           testing::ValuesIn(::onward::testing_support::transport_kinds()),           \
+#define ONWARD_ON_EVERY_TRANSPORT(Suite)                                                                       \
+  INSTANTIATE_TEST_SUITE_P(Transports, Suite, testing::ValuesIn(::onward::testing_support::transport_kinds()), \
                            [](const auto& case_info) { return std::string(case_info.param.name); })
 
 // For TEST_F, where the transport does not matter.

@@ -39,12 +39,14 @@ class Config : public TcpClusterTest {
 };
 
 TEST_F(Config, UnknownKey) {
-  expect_error("name = \"a\"\nlisten = []\n\n[pool]\nthread = 4\n", 5, "[pool]: the key \"thread\" is not known; did you mean \"threads\"?");
+  expect_error("name = \"a\"\nlisten = []\n\n[pool]\nthread = 4\n", 5,
+               "[pool]: the key \"thread\" is not known; did you mean \"threads\"?");
   expect_error("name = \"a\"\nlisen = []\n", 2, "the key \"lisen\" is not known; did you mean \"listen\"?");
 }
 
 TEST_F(Config, WrongType) {
-  expect_error("name = \"a\"\n[pool]\nthreads = \"four\"\n", 3, "[pool] threads must be an integer from 1 to 1024, not \"four\"");
+  expect_error("name = \"a\"\n[pool]\nthreads = \"four\"\n", 3,
+               "[pool] threads must be an integer from 1 to 1024, not \"four\"");
   expect_error("name = 7\n", 1, "name must be a string");
 }
 
@@ -57,11 +59,13 @@ TEST_F(Config, BadUrl) {
 }
 
 TEST_F(Config, UnknownModule) {
-  expect_error("name = \"a\"\n[[modules]]\nname = \"serch\"\n", 3, "the module \"serch\" is not known; did you mean \"search\"?");
+  expect_error("name = \"a\"\n[[modules]]\nname = \"serch\"\n", 3,
+               "the module \"serch\" is not known; did you mean \"search\"?");
 }
 
 TEST_F(Config, ModuleArguments) {
-  expect_error("name = \"a\"\n[[modules]]\nname = \"rfc\"\nbatch_sice = 3\n", 4, "module \"rfc\" has no argument \"batch_sice\"", kFailed);
+  expect_error("name = \"a\"\n[[modules]]\nname = \"rfc\"\nbatch_sice = 3\n", 4,
+               "module \"rfc\" has no argument \"batch_sice\"", kFailed);
   expect_error("name = \"a\"\n[[modules]]\nname = \"rfc\"\nbatch_size = \"ten\"\n", 4, "must be an integer", kFailed);
 }
 
@@ -122,13 +126,15 @@ TEST_F(Config, OneBadAddressAmongGoodOnes) {
 TEST_F(Config, AllErrorsAreToldAtOnce) {
   const CommandResult result = run_node("lisen = []\n[pool]\nthreads = 0\n[calls]\ntimeout_ms = \"soon\"\n");
   EXPECT_EQ(result.ending.code, kWrongUsage);
-  for (const char* text : {"the key \"name\" is missing", ":1: the key \"lisen\"", ":3: [pool] threads", ":5: [calls] timeout_ms"}) {
+  for (const char* text :
+       {"the key \"name\" is missing", ":1: the key \"lisen\"", ":3: [pool] threads", ":5: [calls] timeout_ms"}) {
     EXPECT_THAT(result.error, HasSubstr(text));
   }
 }
 
 TEST_F(Config, CheckSaysWhetherItWouldStart) {
-  const auto good = cluster.write("good.toml", "name = \"a\"\nlisten = [\"tcp://127.0.0.1:0\"]\n[[modules]]\nname = \"rfc\"\n");
+  const auto good =
+      cluster.write("good.toml", "name = \"a\"\nlisten = [\"tcp://127.0.0.1:0\"]\n[[modules]]\nname = \"rfc\"\n");
   const CommandResult result = cluster.run({"node", "--config", good.string(), "--check"});
   EXPECT_EQ(result.ending.code, 0);
   EXPECT_THAT(result.output, HasSubstr("node a would start"));
@@ -137,8 +143,14 @@ TEST_F(Config, CheckSaysWhetherItWouldStart) {
 }
 
 TEST_F(Config, WrongCommandLines) {
-  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
-           {"serve"}, {"node"}, {"node", "--config"}, {"node", "--confg", "x"}, {"--help-me"}, {"call"}, {"call", "tcp://127.0.0.1:1"}}) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"serve"},
+                                             {"node"},
+                                             {"node", "--config"},
+                                             {"node", "--confg", "x"},
+                                             {"--help-me"},
+                                             {"call"},
+                                             {"call", "tcp://127.0.0.1:1"}}) {
     const CommandResult result = cluster.run(arguments);
     EXPECT_EQ(result.ending.code, kWrongUsage) << testing::PrintToString(arguments);
     EXPECT_THAT(result.error, HasSubstr("--help")) << testing::PrintToString(arguments);
@@ -150,8 +162,8 @@ TEST_F(Config, WrongCommandLines) {
 // Port 0 is any free one, and the `ready` line has the real one; all addresses of a node lead to it.
 TEST_F(Config, PortZeroAndSeveralAddresses) {
   const std::string socket = "unix://" + (cluster.folder() / "a.sock").string();
-  const auto path = cluster.write("a.toml", "name = \"a\"\nlisten = [\"tcp://127.0.0.1:0\", \"tcp://[::1]:0\", \"" + socket +
-                                                "\"]\n[[modules]]\nname = \"rfc\"\n");
+  const auto path = cluster.write("a.toml", "name = \"a\"\nlisten = [\"tcp://127.0.0.1:0\", \"tcp://[::1]:0\", \"" +
+                                                socket + "\"]\n[[modules]]\nname = \"rfc\"\n");
   Process process({onward_program(), "node", "--config", path.string()});
   const auto ready = process.wait_for_line(Process::Stream::kOutput, "ready a ");
   ASSERT_TRUE(ready) << process.text(Process::Stream::kError);

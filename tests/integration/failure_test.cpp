@@ -114,13 +114,14 @@ TEST_P(Failure, ExceptionKeepsTypeTextAndTrailOverTwoHops) {
   EXPECT_EQ(error.code(), StatusCode::kUnknown);
   EXPECT_EQ(error.message(), "no such thing");
   EXPECT_EQ(error.type(), "std::out_of_range");
-  const std::vector<Hop> expected = {{"worker", "probe.throw", ""}, {"front", "probe.relay_throw", ""}, {"front", "probe.relay_twice", ""}};
+  const std::vector<Hop> expected = {
+      {"worker", "probe.throw", ""}, {"front", "probe.relay_throw", ""}, {"front", "probe.relay_twice", ""}};
   EXPECT_EQ(error.trail(), expected) << error.to_string();
 }
 
 TEST_P(Failure, WrongTypesNameBothSignatures) {
-  const Status error =
-      error_of(rpc_async(*client, "worker", remote<std::string(int, std::vector<double>)>("probe.add"), 1, std::vector<double>{2}));
+  const Status error = error_of(rpc_async(*client, "worker", remote<std::string(int, std::vector<double>)>("probe.add"),
+                                          1, std::vector<double>{2}));
   EXPECT_EQ(error.code(), StatusCode::kInvalidArgument);
   EXPECT_THAT(error.message(), HasSubstr("probe.add is (int32, int32) -> int32 at worker"));
   EXPECT_THAT(error.message(), HasSubstr("was called as (int32, list<float64>) -> string"));
@@ -146,14 +147,14 @@ TEST_P(Failure, AnotherNodeAtAPeersAddressIsRefused) {
 TEST_P(Failure, KilledCallerLeavesNothingParked) {
   constexpr int kCalls = 1'000;
   std::vector<Future<std::string>> calls;
-  for (int i = 0; i < kCalls; ++i) calls.push_back(rpc_async(*client, to("front", kPatient), probe::kRelayPark, "worker"));
+  for (int i = 0; i < kCalls; ++i)
+    calls.push_back(rpc_async(*client, to("front", kPatient), probe::kRelayPark, "worker"));
   await_parked_at_worker(kCalls);
   EXPECT_EQ(rpc_sync(*client, "worker", probe::kStatistics).requests_in_flight, kCalls + 1U);
   cluster.node("front").send_signal(SIGKILL);
   EXPECT_EQ(error_of(calls.front()).code(), StatusCode::kUnavailable);
-  EXPECT_TRUE(await_statistics(*client, "worker", [](const auto& now) {
-    return now.requests_in_flight == 1 && now.connections == 1;
-  }));
+  EXPECT_TRUE(await_statistics(*client, "worker",
+                               [](const auto& now) { return now.requests_in_flight == 1 && now.connections == 1; }));
   // Their answers find nobody, and harm nobody.
   EXPECT_EQ(rpc_sync(*client, "worker", probe::kRelease, "too late"), kCalls);
   EXPECT_EQ(rpc_sync(*client, "worker", probe::kEcho, "alive"), "alive");

@@ -4,7 +4,6 @@
 // output nobody takes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
 #include <unistd.h>
 
 #include <csignal>
@@ -61,7 +60,8 @@ class NodeWithoutReaders : public TcpClusterTest {
  protected:
   Process& launch(Process::Options options) {
     const auto file = cluster.write("node.toml", cluster.configuration("node", kTalkative));
-    process = std::make_unique<Process>(std::vector<std::string>{onward_program(), "node", "--config", file.string()}, std::move(options));
+    process = std::make_unique<Process>(std::vector<std::string>{onward_program(), "node", "--config", file.string()},
+                                        std::move(options));
     return *process;
   }
   void expect_served_and_drained() {
@@ -86,7 +86,8 @@ TEST_F(NodeWithoutReaders, NoStandardDescriptorsAtAll) {
   const auto client = cluster.client();
   EXPECT_EQ(outcome_of(rpc_async(*client, to("node", {.timeout = kNoTimeout}), kMyAdd2, 1, 1)), 2);
   for (const char* descriptor : {"0", "1", "2"}) {
-    const std::filesystem::path link = std::filesystem::path("/proc") / std::to_string(process->id()) / "fd" / descriptor;
+    const std::filesystem::path link =
+        std::filesystem::path("/proc") / std::to_string(process->id()) / "fd" / descriptor;
     EXPECT_EQ(std::filesystem::read_symlink(link), "/dev/null") << descriptor;
   }
   expect_served_and_drained();

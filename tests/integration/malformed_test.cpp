@@ -30,9 +30,8 @@ class Malformed : public ClusterTest {
   // After each test: the node runs, serves, and has no connection but ours.
   void TearDown() override {
     expect_served();
-    EXPECT_TRUE(await_statistics(*client, "node", [](const auto& now) {
-      return now.connections == 1 && now.requests_in_flight == 1;
-    }));
+    EXPECT_TRUE(await_statistics(*client, "node",
+                                 [](const auto& now) { return now.connections == 1 && now.requests_in_flight == 1; }));
   }
   void expect_served() { EXPECT_EQ(outcome_of(rpc_async(*client, "node", probe::kEcho, "served")), "served"); }
 
@@ -103,18 +102,20 @@ TEST_P(Malformed, WhatIsNoHelloIsRefused) {
   expect_refused("zeros", std::string(64, '\0'), expected);
   expect_refused("a wrong magic", raw_frame({.kind = kRawHello, .function_id = 0x322F'4452'4157'4E4F}), expected);
   expect_refused("a request", raw_echo(1, "too early"), expected);
-  expect_refused("a HELLO with segments", raw_header({.kind = kRawHello, .segment_count = 1, .function_id = 0x312F'4452'4157'4E4F}),
-                 expected);
+  expect_refused("a HELLO with segments",
+                 raw_header({.kind = kRawHello, .segment_count = 1, .function_id = 0x312F'4452'4157'4E4F}), expected);
 }
 
 TEST_P(Malformed, BrokenHelloIsRefused) {
   constexpr std::uint64_t kMagic = 0x312F'4452'4157'4E4F;
   expect_refused("a huge HELLO", raw_header({.body_bytes = 0xFFFF'FFFF, .kind = kRawHello, .function_id = kMagic}),
                  "its HELLO has 4294967295 bytes; at most 65536 are accepted");
-  expect_refused("an empty HELLO", raw_frame({.kind = kRawHello, .function_id = kMagic}), "a malformed HELLO message of 0 bytes");
+  expect_refused("an empty HELLO", raw_frame({.kind = kRawHello, .function_id = kMagic}),
+                 "a malformed HELLO message of 0 bytes");
   expect_refused("a HELLO of garbage", raw_frame({.kind = kRawHello, .function_id = kMagic}, garbage(100, 3)),
                  "a malformed HELLO message of 100 bytes");
-  expect_refused("a later protocol", raw_hello("raw", 2, 7), "speaks protocol versions 2 to 7, this node 1 to 1: upgrade the older one");
+  expect_refused("a later protocol", raw_hello("raw", 2, 7),
+                 "speaks protocol versions 2 to 7, this node 1 to 1: upgrade the older one");
   expect_cut("half a HELLO", raw_hello().substr(0, 40), "40 of ");
   expect_cut("half a header", raw_hello().substr(0, 10), "10 of at least 32 bytes of a message had arrived");
   expect_cut("nothing", "", "it closed the connection");
@@ -137,12 +138,14 @@ TEST_P(Malformed, BrokenFrameAfterTheHandshakeEndsTheConnection) {
   expect_refused("255 large segments", hello + many, "body and segments together; at most 1073741824 are accepted");
   expect_refused("a second HELLO", hello + hello, "a second HELLO from raw");
   expect_refused("garbage", hello + garbage(4096, 4), "it sent a message ");
-  expect_cut("half a request", hello + raw_echo(1, std::string(1000, 'x')).substr(0, 500), "bytes of a message had arrived");
+  expect_cut("half a request", hello + raw_echo(1, std::string(1000, 'x')).substr(0, 500),
+             "bytes of a message had arrived");
 }
 
 TEST_P(Malformed, BrokenCallEndsAlone) {
   RawPeer peer = greeted();
-  const auto expect_error = [&](const std::string& what, const std::string& bytes, StatusCode code, const std::string& text) {
+  const auto expect_error = [&](const std::string& what, const std::string& bytes, StatusCode code,
+                                const std::string& text) {
     SCOPED_TRACE(what);
     peer.send(bytes);
     const auto answer = peer.read_frame();
@@ -154,31 +157,45 @@ TEST_P(Malformed, BrokenCallEndsAlone) {
     expect_alive(peer);
   };
   const auto call = [](std::uint8_t codec, std::string_view function, std::uint32_t signature, std::string_view body) {
-    return raw_frame({.kind = kRawRequest, .codec = codec, .call_id = 77, .function_id = function_id(function), .signature = signature}, body);
+    return raw_frame({.kind = kRawRequest,
+                      .codec = codec,
+                      .call_id = 77,
+                      .function_id = function_id(function),
+                      .signature = signature},
+                     body);
   };
-  expect_error("garbage in flex", call(kRawFlex, "probe.echo", 0, garbage(200, 5)), StatusCode::kInvalidArgument, "probe.echo");
+  expect_error("garbage in flex", call(kRawFlex, "probe.echo", 0, garbage(200, 5)), StatusCode::kInvalidArgument,
+               "probe.echo");
   expect_error("an empty body", call(kRawFlex, "probe.echo", 0, ""), StatusCode::kInvalidArgument, "probe.echo");
   expect_error("no such function", call(kRawFlex, "probe.nothing", 0, ""), StatusCode::kUnimplemented, "");
   expect_error("no such codec", call(200, "probe.echo", 0, ""), StatusCode::kUnimplemented, "codec 200 is not loaded");
-  expect_error("another signature", call(kRawFlex, "probe.echo", 12345, ""), StatusCode::kInvalidArgument, "the signatures differ");
-  expect_error("too many arguments", raw_call(77, "probe.echo", [](Encoder& encoder) {
-                 encoder.begin_sequence(2);
-                 encoder.string("a");
-                 encoder.string("b");
-                 encoder.end_sequence();
-               }), StatusCode::kInvalidArgument, "it takes 1 arguments and got 2");
-  expect_error("a wrong type", raw_call(77, "probe.echo", [](Encoder& encoder) {
-                 encoder.begin_sequence(1);
-                 encoder.integer(1);
-                 encoder.end_sequence();
-               }), StatusCode::kInvalidArgument, "string");
+  expect_error("another signature", call(kRawFlex, "probe.echo", 12345, ""), StatusCode::kInvalidArgument,
+               "the signatures differ");
+  expect_error("too many arguments",
+               raw_call(77, "probe.echo",
+                        [](Encoder& encoder) {
+                          encoder.begin_sequence(2);
+                          encoder.string("a");
+                          encoder.string("b");
+                          encoder.end_sequence();
+                        }),
+               StatusCode::kInvalidArgument, "it takes 1 arguments and got 2");
+  expect_error("a wrong type",
+               raw_call(77, "probe.echo",
+                        [](Encoder& encoder) {
+                          encoder.begin_sequence(1);
+                          encoder.integer(1);
+                          encoder.end_sequence();
+                        }),
+               StatusCode::kInvalidArgument, "string");
 }
 
 TEST_P(Malformed, WhatNobodyAskedForIsDropped) {
   RawPeer peer = greeted();
   for (const std::uint8_t kind : {kRawResponse, kRawError, kRawCancel, kRawPong, kRawGoaway}) {
     SCOPED_TRACE("kind " + std::to_string(kind));
-    for (const std::uint64_t call_id : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1} << 32, ~std::uint64_t{0}}) {
+    for (const std::uint64_t call_id :
+         {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1} << 32, ~std::uint64_t{0}}) {
       peer.send(raw_frame({.kind = kind, .codec = 99, .call_id = call_id}, garbage(40, kind)));
     }
     expect_alive(peer);

@@ -37,9 +37,9 @@ std::string conversation() {
     encoder.bytes(Buffer::copy_of(large));
     encoder.end_sequence();
   };
-  return raw_hello("mutant") + raw_echo(1, "first") + raw_call(2, "probe.add", add) + raw_frame({.kind = kRawPing, .call_id = 3}) +
-         raw_call(4, "probe.ping", ping) + raw_frame({.kind = kRawCancel, .call_id = 4}) +
-         raw_call(5, "probe.echo", with_segment) + raw_echo(6, large) +
+  return raw_hello("mutant") + raw_echo(1, "first") + raw_call(2, "probe.add", add) +
+         raw_frame({.kind = kRawPing, .call_id = 3}) + raw_call(4, "probe.ping", ping) +
+         raw_frame({.kind = kRawCancel, .call_id = 4}) + raw_call(5, "probe.echo", with_segment) + raw_echo(6, large) +
          raw_frame({.kind = kRawResponse, .codec = kRawFlex, .call_id = 7}, "nobody asked") + raw_echo(8, "last");
 }
 
@@ -55,7 +55,9 @@ class Mutator {
  private:
   std::size_t below(std::size_t limit) { return limit == 0 ? 0 : random_() % limit; }
   // Often among the first frames: what is behind a frame that is refused is never looked at.
-  std::size_t place(const std::string& bytes) { return below(below(2) == 0 ? bytes.size() : std::min<std::size_t>(bytes.size(), 600)); }
+  std::size_t place(const std::string& bytes) {
+    return below(below(2) == 0 ? bytes.size() : std::min<std::size_t>(bytes.size(), 600));
+  }
 
   void change(std::string& bytes) {
     static constexpr std::array<unsigned char, 6> kEdges = {0x00, 0x01, 0x7F, 0x80, 0xFE, 0xFF};
@@ -69,7 +71,8 @@ class Mutator {
         bytes[at] = static_cast<char>(random_());
         break;
       case 2:
-        for (std::size_t i = 0; i < std::min<std::size_t>(some, 8); ++i) bytes[at + i] = static_cast<char>(kEdges[below(kEdges.size())]);
+        for (std::size_t i = 0; i < std::min<std::size_t>(some, 8); ++i)
+          bytes[at + i] = static_cast<char>(kEdges[below(kEdges.size())]);
         break;
       case 3:
         bytes.erase(at, some);
@@ -81,7 +84,8 @@ class Mutator {
         bytes.resize(at);
         break;
       default:
-        std::swap_ranges(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.begin() + static_cast<std::ptrdiff_t>(at + some / 2),
+        std::swap_ranges(bytes.begin() + static_cast<std::ptrdiff_t>(at),
+                         bytes.begin() + static_cast<std::ptrdiff_t>(at + some / 2),
                          bytes.begin() + static_cast<std::ptrdiff_t>(at + some / 2));
     }
     if (bytes.empty()) bytes = "x";
@@ -116,7 +120,8 @@ TEST_P(Mutation, NoMutantOfAConversationHarmsTheNode) {
     ASSERT_TRUE(peer.wait_for_close()) << "the node keeps the connection of mutant " << seed;
     ASSERT_EQ(outcome_of(rpc_async(*client, "node", probe::kAdd, 1, 1)), 2) << "after mutant " << seed;
   }
-  EXPECT_TRUE(await_statistics(*client, "node", [](const auto& now) { return now.connections == 1 && now.requests_in_flight == 1; }));
+  EXPECT_TRUE(await_statistics(*client, "node",
+                               [](const auto& now) { return now.connections == 1 && now.requests_in_flight == 1; }));
 }
 
 ONWARD_ON_EVERY_TRANSPORT(Mutation);

@@ -56,7 +56,8 @@ TEST_P(BlockingFunctions, SyncPingPongDeeperThanThePoolsEndsByItsDeadlinesAndThe
 TEST_P(BlockingFunctions, NodeWhoseThreadsAllBlockServesWhatNeedsNone) {
   start_pair(600'000);
   std::vector<Future<std::string>> blocked;
-  for (int i = 0; i < kThreads; ++i) blocked.push_back(rpc_async(*client, to("a", kPatient), probe::kSyncRelayPark, "b"));
+  for (int i = 0; i < kThreads; ++i)
+    blocked.push_back(rpc_async(*client, to("a", kPatient), probe::kSyncRelayPark, "b"));
   ASSERT_TRUE(outcome_of(rpc_async(*client, to("b", kPatient), probe::kAwaitParked, kThreads)));
   const auto waits = rpc_async(*client, to("a", kPatient), probe::kSyncPing, "b", 1);
   EXPECT_EQ(outcome_of(rpc_async(*client, to("a", kPatient), probe::kPing, "b", 100)), 100);

@@ -30,9 +30,8 @@ Future<int> chain(const std::string& peer, int value, int count) {
 Future<std::int64_t> fan_out(const std::string& peer, int count) {
   std::vector<Future<int>> calls;
   for (int i = 0; i < count; ++i) calls.push_back(rpc_async(peer, probe::kAdd, i, 1));
-  return when_all(calls).then([](const std::vector<int>& sums) {
-    return std::accumulate(sums.begin(), sums.end(), std::int64_t{0});
-  });
+  return when_all(calls).then(
+      [](const std::vector<int>& sums) { return std::accumulate(sums.begin(), sums.end(), std::int64_t{0}); });
 }
 
 // A window of calls that refills itself.
@@ -176,6 +175,7 @@ class ProbeModule final : public Module {
 
 }  // namespace
 
-const ModuleDescriptor probe_module = describe_module<ProbeModule>("probe", "1.0", "what the integration tests do to a node");
+const ModuleDescriptor probe_module =
+    describe_module<ProbeModule>("probe", "1.0", "what the integration tests do to a node");
 
 }  // namespace onward

@@ -30,8 +30,8 @@ inline constexpr int kScale = kSanitized ? 10 : 1;
 
 // How a process has ended.
 struct Ending {
-  int code = -1;    // of exit(); -1 when a signal ended it
-  int signal = 0;   // 0 when it ended by itself
+  int code = -1;   // of exit(); -1 when a signal ended it
+  int signal = 0;  // 0 when it ended by itself
   [[nodiscard]] std::string to_string() const;
 };
 

@@ -37,7 +37,8 @@ void put(std::string& to, Number number) {
 template <class Number>
 Number get(std::string_view from, std::size_t at) {
   std::uint64_t number = 0;
-  for (std::size_t i = 0; i < sizeof(Number); ++i) number |= std::uint64_t{static_cast<unsigned char>(from[at + i])} << (8 * i);
+  for (std::size_t i = 0; i < sizeof(Number); ++i)
+    number |= std::uint64_t{static_cast<unsigned char>(from[at + i])} << (8 * i);
   return static_cast<Number>(number);
 }
 
@@ -115,7 +116,8 @@ std::string raw_hello(const std::string& node, std::uint16_t protocol_min, std::
                           .max_body_bytes = 64U << 20,
                           .max_message_bytes = std::uint64_t{1} << 30,
                           .codecs = {{.id = kRawFlex, .name = "flex"}}};
-  return raw_frame({.kind = kRawHello, .function_id = 0x312F'4452'4157'4E4F}, wire::encode_hello(hello).payload.body.text());
+  return raw_frame({.kind = kRawHello, .function_id = 0x312F'4452'4157'4E4F},
+                   wire::encode_hello(hello).payload.body.text());
 }
 
 std::string raw_call(std::uint64_t call_id, std::string_view function, FunctionRef<void(Encoder&)> write) {

@@ -114,7 +114,8 @@ TEST_P(Rfc, BatchGathersTenConcurrentCallers) {
 
 TEST_P(Rfc, TensorThatDoesNotFitTheBatchIsItsCallersErrorAlone) {
   std::vector<Future<Tensor>> calls;
-  for (int i = 0; i < kBatchSize - 1; ++i) calls.push_back(rpc_async("a", kBatchAdd, filled({2, 2}, 1), filled({2, 2}, 2)));
+  for (int i = 0; i < kBatchSize - 1; ++i)
+    calls.push_back(rpc_async("a", kBatchAdd, filled({2, 2}, 1), filled({2, 2}, 2)));
   EXPECT_EQ(error_of(rpc_async("a", kBatchAdd, filled({3}, 1), filled({3}, 2))).code(), StatusCode::kInvalidArgument);
   calls.push_back(rpc_async("a", kBatchAdd, filled({2, 2}, 1), filled({2, 2}, 2)));
   for (const auto& call : calls) EXPECT_TRUE(outcome_of(call) == filled({2, 2}, 3));

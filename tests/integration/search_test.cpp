@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A search front before three shards, each a node of the program `onward` with a folder of its own.
+#include "search/search.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,7 +11,6 @@
 #include <vector>
 
 #include "cluster.h"
-#include "search/search.h"
 
 namespace onward::testing_support {
 namespace {
@@ -47,7 +48,8 @@ class Search : public ClusterTest {
   void start_front(std::chrono::milliseconds shard_timeout) {
     cluster.start_plain("front", {.peers = {"north", "east", "south"},
                                   .toml = "[[modules]]\nname = \"search\"\nshards = [\"north\", \"east\", \"south\"]\n"
-                                          "shard_timeout_ms = " + std::to_string(shard_timeout.count()) + "\n"});
+                                          "shard_timeout_ms = " +
+                                          std::to_string(shard_timeout.count()) + "\n"});
   }
 
   std::unique_ptr<Node> client;
@@ -55,7 +57,8 @@ class Search : public ClusterTest {
 
 TEST_P(Search, MergesThreeShardsInTheOrderOfTheirList) {
   const SearchResult result = rpc_sync(*client, "front", kSearch, "pear", 100);
-  EXPECT_THAT(places(result), ElementsAre("north/a.txt:2", "north/sub/b.txt:1", "east/c.txt:1", "east/c.txt:3", "south/d.txt:3"));
+  EXPECT_THAT(places(result),
+              ElementsAre("north/a.txt:2", "north/sub/b.txt:1", "east/c.txt:1", "east/c.txt:3", "south/d.txt:3"));
   EXPECT_EQ(result.hits.at(0).text, "plum and pear");
   EXPECT_TRUE(result.failures.empty());
   EXPECT_EQ(result.files_searched, 4);

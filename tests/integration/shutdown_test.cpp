@@ -37,7 +37,9 @@ class Shutdown : public ClusterTest {
     front().send_signal(SIGTERM);
     ASSERT_TRUE(front().wait_for_line(Process::Stream::kError, "SIGTERM: no new calls; those in flight have "));
   }
-  Future<std::string> call_that_waits() { return rpc_async(*client, to("front", kPatient), probe::kRelayPark, "worker"); }
+  Future<std::string> call_that_waits() {
+    return rpc_async(*client, to("front", kPatient), probe::kRelayPark, "worker");
+  }
   void await_parked_at_worker(int count) {
     ASSERT_TRUE(outcome_of(rpc_async(*client, to("worker", kPatient), probe::kAwaitParked, count)));
   }

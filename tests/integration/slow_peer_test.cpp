@@ -145,8 +145,8 @@ TEST(SilentPeer, CallToOneEndsWithItsDeadline) {
   Cluster cluster(transport_kinds().front());
   const RawListener listener;
   const auto client = cluster.client();
-  const Status error =
-      error_of(rpc_async(*client, to(listener.url(), {.timeout = std::chrono::milliseconds(200)}), probe::kEcho, "hello?"));
+  const Status error = error_of(
+      rpc_async(*client, to(listener.url(), {.timeout = std::chrono::milliseconds(200)}), probe::kEcho, "hello?"));
   EXPECT_EQ(error.code(), StatusCode::kDeadlineExceeded);
   EXPECT_THAT(error.message(), HasSubstr("it was never sent: the connection is not established yet"));
 }

@@ -27,7 +27,8 @@ struct AllValues {
 class FutureTimer final : public Task, public WheelTimer {
  public:
   // `on_expired` after `delay`; `on_ended` if the loop ends first; nothing after cancel().
-  static std::shared_ptr<FutureTimer> start(LoopHandle& loop, Duration delay, std::move_only_function<void()> on_expired,
+  static std::shared_ptr<FutureTimer> start(LoopHandle& loop, Duration delay,
+                                            std::move_only_function<void()> on_expired,
                                             std::move_only_function<void()> on_ended) {
     auto timer = std::make_shared<FutureTimer>();
     timer->delay_ = delay;
@@ -72,8 +73,9 @@ class FutureTimer final : public Task, public WheelTimer {
 };
 
 [[noreturn]] inline void no_loop(const char* what) {
-  throw RpcError(StatusCode::kFailedPrecondition,
-                 std::string(what) + " was called while no node runs in this process: call init_rpc() or start a Node first");
+  throw RpcError(
+      StatusCode::kFailedPrecondition,
+      std::string(what) + " was called while no node runs in this process: call init_rpc() or start a Node first");
 }
 
 }  // namespace detail
@@ -155,7 +157,8 @@ template <class... Ts>
 // The first that succeeds, with its index; when all fail, the error of the last to fail. INVALID_ARGUMENT for
 // an empty list.
 template <class T>
-[[nodiscard]] Future<std::pair<std::size_t, typename Future<T>::Stored>> when_any(const std::vector<Future<T>>& futures) {
+[[nodiscard]] Future<std::pair<std::size_t, typename Future<T>::Stored>> when_any(
+    const std::vector<Future<T>>& futures) {
   using Value = std::pair<std::size_t, typename Future<T>::Stored>;
   if (futures.empty()) return Future<Value>::failed(Status(StatusCode::kInvalidArgument, "when_any() of no Futures"));
   auto missing = std::make_shared<std::size_t>(futures.size());

@@ -68,7 +68,8 @@ class TypedOutgoingCall final : public OutgoingCall {
       if (decoded.ok()) {
         FutureAccess::state(future_)->try_complete(std::move(value));
       } else {
-        future_.try_fail(decoded.with_message("the result of " + name().name + signature().text + " cannot be read: " + decoded.message()));
+        future_.try_fail(decoded.with_message("the result of " + name().name + signature().text +
+                                              " cannot be read: " + decoded.message()));
       }
     } catch (...) {
       future_.try_fail(status_from_current_exception());
@@ -85,7 +86,8 @@ template <class R, class... Params, class... Args>
 Future<typename CompletedValue<R>::Type> call(Node& node, const Destination& to, const FunctionName& name,
                                               const Args&... args) {
   using T = typename CompletedValue<R>::Type;
-  static_assert(sizeof...(Params) == sizeof...(Args), "the call must have as many arguments as the function has parameters");
+  static_assert(sizeof...(Params) == sizeof...(Args),
+                "the call must have as many arguments as the function has parameters");
   const Signature& signature = signature_of<R, Params...>();
   Future<T> future(&node.loop(), std::source_location());
   const Result<const Codec*> codec = node.codec(to.options().codec);
@@ -102,7 +104,8 @@ Future<typename CompletedValue<R>::Type> call(Node& node, const Destination& to,
       },
       message.payload);
   if (!encoded.ok()) {
-    future.try_fail(encoded.with_message("the arguments of " + name.name + signature.text + " cannot be sent: " + encoded.message()));
+    future.try_fail(encoded.with_message("the arguments of " + name.name + signature.text +
+                                         " cannot be sent: " + encoded.message()));
     return future;
   }
   message.header.codec = (*codec)->id();
@@ -126,8 +129,8 @@ template <class T>
 // to the call: every error comes through the Future. Any thread; from a handler the call goes out from its
 // node, elsewhere from the process's node (init_rpc), or from the node given first.
 template <class R, class... Params, class... Args>
-Future<typename detail::CompletedValue<R>::Type> rpc_async(Node& node, const Destination& to, const Remote<R(Params...)>& function,
-                                                           const Args&... args) {
+Future<typename detail::CompletedValue<R>::Type> rpc_async(Node& node, const Destination& to,
+                                                           const Remote<R(Params...)>& function, const Args&... args) {
   return detail::call<R, Params...>(node, to, function.name(), args...);
 }
 template <class R, class... Params, class... Args>
@@ -145,12 +148,15 @@ template <class R, class... Params, class... Args>
 Future<typename detail::CompletedValue<R>::Type> rpc_async(const Destination& to, const Remote<R(Params...)>& function,
                                                            const Args&... args) {
   Node* node = Node::current();
-  return node == nullptr ? detail::no_node<typename detail::CompletedValue<R>::Type>() : rpc_async(*node, to, function, args...);
+  return node == nullptr ? detail::no_node<typename detail::CompletedValue<R>::Type>()
+                         : rpc_async(*node, to, function, args...);
 }
 template <class R, class... Params, class... Args>
-Future<typename detail::CompletedValue<R>::Type> rpc_async(const Destination& to, R (*function)(Params...), const Args&... args) {
+Future<typename detail::CompletedValue<R>::Type> rpc_async(const Destination& to, R (*function)(Params...),
+                                                           const Args&... args) {
   Node* node = Node::current();
-  return node == nullptr ? detail::no_node<typename detail::CompletedValue<R>::Type>() : rpc_async(*node, to, function, args...);
+  return node == nullptr ? detail::no_node<typename detail::CompletedValue<R>::Type>()
+                         : rpc_async(*node, to, function, args...);
 }
 
 // rpc_async(…).wait(): blocks this thread, returns the result or throws RpcError. Throws

@@ -45,7 +45,6 @@ const Signature& signature_of() {
   return signature;
 }
 
-
 template <class F>
 struct Callable : Callable<decltype(&F::operator())> {};
 template <class R, class... Args>
@@ -99,7 +98,11 @@ template <class T>
 class TypedParkedReply final : public ParkedReply {
  public:
   TypedParkedReply(FutureState<T>& state, IncomingCall& call, const Function& function)
-      : ParkedReply(state), sink_(call.sink), codec_(call.codec), function_(function), call_id_(call.message.header.call_id) {
+      : ParkedReply(state),
+        sink_(call.sink),
+        codec_(call.codec),
+        function_(function),
+        call_id_(call.message.header.call_id) {
     sink_.retain();
     next_parked = call.parked;
     previous_parked = &call.parked;
@@ -144,7 +147,8 @@ class TypedFunction final : public Function {
       const Status decoded =
           call.codec.decode(call.message, [&](Decoder& decoder) { decode_arguments(decoder, arguments); });
       if (!decoded.ok()) {
-        call.sink.send_error(call_id, *this, decoded.with_message(name().name + signature().text + ": " + decoded.message()));
+        call.sink.send_error(call_id, *this,
+                             decoded.with_message(name().name + signature().text + ": " + decoded.message()));
         return;
       }
       answer(call, arguments);
@@ -157,8 +161,10 @@ class TypedFunction final : public Function {
   void answer(IncomingCall& call, Arguments& arguments) const {
     const std::uint64_t call_id = call.message.header.call_id;
     if constexpr (kOnPool) {
-      park(call, call.pool.submit([this, moved = std::move(arguments)]() mutable -> R { return std::apply(function_, std::move(moved)); },
-                                  call.deadline));
+      park(call,
+           call.pool.submit(
+               [this, moved = std::move(arguments)]() mutable -> R { return std::apply(function_, std::move(moved)); },
+               call.deadline));
     } else if constexpr (FutureTraits<R>::is_future) {
       park(call, std::apply(function_, std::move(arguments)));
     } else if constexpr (std::is_void_v<R>) {
@@ -166,8 +172,9 @@ class TypedFunction final : public Function {
       send_outcome<std::monostate>(call.sink, call_id, call.codec, *this, {});
     } else if constexpr (std::is_same_v<R, Status>) {
       const Status status = std::apply(function_, std::move(arguments));
-      send_outcome<std::monostate>(call.sink, call_id, call.codec, *this,
-                                   status.ok() ? Result<std::monostate>() : Result<std::monostate>(std::unexpect, status));
+      send_outcome<std::monostate>(
+          call.sink, call_id, call.codec, *this,
+          status.ok() ? Result<std::monostate>() : Result<std::monostate>(std::unexpect, status));
     } else if constexpr (FutureTraits<R>::is_result && !std::is_void_v<T>) {
       send_outcome<T>(call.sink, call_id, call.codec, *this, std::apply(function_, std::move(arguments)));
     } else {
@@ -214,7 +221,8 @@ const void* address_of(const Blocking<F>& function) {
 
 template <class F>
 std::unique_ptr<Function> make_function(std::string_view name, F function, std::string documentation) {
-  return std::make_unique<TypedFunction<F, false>>(FunctionName::intern(name), std::move(function), std::move(documentation));
+  return std::make_unique<TypedFunction<F, false>>(FunctionName::intern(name), std::move(function),
+                                                   std::move(documentation));
 }
 template <class F>
 std::unique_ptr<Function> make_function(std::string_view name, Blocking<F> function, std::string documentation) {

@@ -34,7 +34,9 @@ class Buffer {
   // is gone. Must not throw. Has no header room and is never written to.
   [[nodiscard]] static Buffer wrap(std::span<const std::byte> bytes, std::move_only_function<void()> release);
 
-  Buffer(const Buffer& other) noexcept : block_(other.block_), data_(other.data_), size_(other.size_) { acquire(block_); }
+  Buffer(const Buffer& other) noexcept : block_(other.block_), data_(other.data_), size_(other.size_) {
+    acquire(block_);
+  }
   Buffer(Buffer&& other) noexcept
       : block_(std::exchange(other.block_, nullptr)),
         data_(std::exchange(other.data_, nullptr)),

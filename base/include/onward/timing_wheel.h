@@ -48,8 +48,8 @@ class TimingWheel {
   void arm(WheelTimer& timer, std::uint64_t tick);
   void cancel(WheelTimer& timer) noexcept;
 
-  // Fires all timers due at or before `tick`, in order of their ticks (any order within one tick). Callbacks may arm and cancel any.
-  // Returns how many fired.
+  // Fires all timers due at or before `tick`, in order of their ticks (any order within one tick). Callbacks may arm
+  // and cancel any. Returns how many fired.
   std::size_t advance(std::uint64_t tick);
 
   // Drops all timers.

@@ -46,10 +46,10 @@ class PeerHandle {
 //   rpc_async(to("b", {.timeout = 2s}), my_add_2, 1, 2);
 class Destination {
  public:
-  Destination(const char* name) : name_(name) {}                // NOLINT(google-explicit-constructor)
-  Destination(const std::string& name) : name_(name) {}         // NOLINT(google-explicit-constructor)
-  Destination(std::string_view name) : name_(name) {}           // NOLINT(google-explicit-constructor)
-  Destination(PeerHandle peer) : peer_(peer) {}                 // NOLINT(google-explicit-constructor)
+  Destination(const char* name) : name_(name) {}         // NOLINT(google-explicit-constructor)
+  Destination(const std::string& name) : name_(name) {}  // NOLINT(google-explicit-constructor)
+  Destination(std::string_view name) : name_(name) {}    // NOLINT(google-explicit-constructor)
+  Destination(PeerHandle peer) : peer_(peer) {}          // NOLINT(google-explicit-constructor)
   Destination(const Destination& base, const CallOptions& options) : Destination(base) { options_ = options; }
 
   [[nodiscard]] std::string_view name() const noexcept { return name_; }
@@ -87,10 +87,10 @@ class OutgoingCall : public WheelTimer {
   const FunctionName& name_;
   const Signature& signature_;
   Peer* peer_ = nullptr;
-  Link* link_ = nullptr;              // once sent
+  Link* link_ = nullptr;               // once sent
   OutgoingCall* next_call_ = nullptr;  // among the link's, or the peer's waiting
   OutgoingCall** previous_call_ = nullptr;
-  std::uint64_t call_id_ = 0;          // once sent
+  std::uint64_t call_id_ = 0;  // once sent
   std::uint32_t timeout_ms_ = MessageHeader::kNoTimeout;
   bool fail_fast_ = false;
 };

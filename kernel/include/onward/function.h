@@ -137,7 +137,9 @@ class FunctionTable {
   [[nodiscard]] const Function* find_address(const void* address) const noexcept;
   // The registered name nearest to `name`, for messages; empty where none is near.
   [[nodiscard]] std::string nearest(std::string_view name) const;
-  [[nodiscard]] const std::unordered_map<std::uint64_t, std::unique_ptr<Function>>& all() const noexcept { return by_id_; }
+  [[nodiscard]] const std::unordered_map<std::uint64_t, std::unique_ptr<Function>>& all() const noexcept {
+    return by_id_;
+  }
 
  private:
   std::unordered_map<std::uint64_t, std::unique_ptr<Function>> by_id_;

@@ -97,7 +97,8 @@ class [[nodiscard]] Future {
   using Stored = typename detail::FutureState<T>::Stored;
 
   // Empty: to be completed by whoever holds a handle.
-  explicit Future(LoopHandle* loop = LoopHandle::current(), std::source_location origin = std::source_location::current())
+  explicit Future(LoopHandle* loop = LoopHandle::current(),
+                  std::source_location origin = std::source_location::current())
       : state_(pool_new<detail::FutureState<T>>(loop, origin)) {}
   Future(const Future& other) noexcept : state_(other.state_) {
     if (state_ != nullptr) state_->add_completer();

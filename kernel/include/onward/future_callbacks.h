@@ -85,7 +85,8 @@ class ForwardCallback final : public FutureCallback {
     if (!result) {
       child_.try_fail(result.error());
     } else if constexpr (std::is_copy_constructible_v<typename Future<T>::Stored>) {
-      last ? FutureAccess::state(child_)->try_complete(std::move(*result)) : FutureAccess::state(child_)->try_complete(*result);
+      last ? FutureAccess::state(child_)->try_complete(std::move(*result))
+           : FutureAccess::state(child_)->try_complete(*result);
     } else {
       FutureAccess::state(child_)->try_complete(std::move(*result));
     }
@@ -236,7 +237,8 @@ typename Future<T>::Stored Future<T>::wait(Duration timeout) const {
   const bool for_ever = timeout > std::chrono::steady_clock::time_point::max() - now;
   if (!state_->wait_until(for_ever ? std::nullopt : std::optional(now + timeout))) {
     throw RpcError(StatusCode::kDeadlineExceeded,
-                   "wait() gave up after " + std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count()) +
+                   "wait() gave up after " +
+                       std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count()) +
                        " ms; the Future is still pending");
   }
   return value();

@@ -105,7 +105,9 @@ class FutureStateBase : public Task {
   [[nodiscard]] bool failed() const noexcept { return phase_.load(std::memory_order_acquire) == Phase::kError; }
   // Only once failed.
   [[nodiscard]] const Status& error() const noexcept { return error_; }
-  [[nodiscard]] bool sole_reference() const noexcept { return (counts_.load(std::memory_order_acquire) & kReferences) == 1; }
+  [[nodiscard]] bool sole_reference() const noexcept {
+    return (counts_.load(std::memory_order_acquire) & kReferences) == 1;
+  }
 
   // False if it was completed before.
   bool try_fail(Status error) noexcept;

@@ -27,15 +27,15 @@ enum class MessageKind : std::uint8_t {
 // The 32 bytes in front of every message, little-endian, laid out as FlatBuffers struct
 // onward.wire.FrameHeader (kernel/src/wire.fbs; wire.cpp asserts that they agree).
 struct MessageHeader {
-  std::uint32_t body_bytes = 0;    // of the body alone, set by send()
+  std::uint32_t body_bytes = 0;  // of the body alone, set by send()
   MessageKind kind = MessageKind::kRequest;
-  std::uint8_t codec = 0;          // Codec::id() of body and segments
-  std::uint8_t segment_count = 0;  // set by send()
-  std::uint8_t flags = 0;          // must be 0; a receiver refuses what it does not know
-  std::uint64_t call_id = 0;       // chosen by the caller, echoed by the answer
-  std::uint64_t function_id = 0;   // requests: function_id(name); HELLO: kMagic
+  std::uint8_t codec = 0;                 // Codec::id() of body and segments
+  std::uint8_t segment_count = 0;         // set by send()
+  std::uint8_t flags = 0;                 // must be 0; a receiver refuses what it does not know
+  std::uint64_t call_id = 0;              // chosen by the caller, echoed by the answer
+  std::uint64_t function_id = 0;          // requests: function_id(name); HELLO: kMagic
   std::uint32_t timeout_ms = kNoTimeout;  // requests: how long the caller still waits
-  std::uint32_t signature = 0;     // requests: hash of the caller's signature; 0: not known, do not check
+  std::uint32_t signature = 0;            // requests: hash of the caller's signature; 0: not known, do not check
 
   static constexpr std::uint32_t kNoTimeout = 0xFFFF'FFFF;
   static constexpr std::uint64_t kMagic = 0x312F'4452'4157'4E4FULL;  // "ONWARD/1" as bytes
@@ -63,8 +63,8 @@ struct Message {
 struct InboundMessage {
   MessageHeader header;
   std::span<const std::byte> body;
-  const Buffer* storage = nullptr;   // holds `body`; null when the body is empty
-  std::span<Buffer> segments = {};   // each with memory of its own; may be moved from
+  const Buffer* storage = nullptr;  // holds `body`; null when the body is empty
+  std::span<Buffer> segments = {};  // each with memory of its own; may be moved from
 
   // A Buffer of part of the body that outlives the call, without a copy.
   [[nodiscard]] Buffer retain(std::span<const std::byte> part) const {

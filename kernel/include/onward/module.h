@@ -12,7 +12,8 @@
 //    private:
 //     std::string greeting_;
 //   };
-//   extern const onward::ModuleDescriptor greeter_module = onward::describe_module<Greeter>("greeter", "1.0", "Greets.");
+//   extern const onward::ModuleDescriptor greeter_module = onward::describe_module<Greeter>("greeter", "1.0",
+//   "Greets.");
 #pragma once
 
 #include <cstdint>
@@ -35,7 +36,8 @@ class Pool;
 
 // One value of a module's configuration and where it stands, for messages: "node.toml:12".
 struct Setting {
-  using Scalar = std::variant<bool, std::int64_t, double, std::string, std::vector<std::string>, std::vector<std::int64_t>>;
+  using Scalar =
+      std::variant<bool, std::int64_t, double, std::string, std::vector<std::string>, std::vector<std::int64_t>>;
   Scalar value;
   std::string origin;
 };

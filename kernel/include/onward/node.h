@@ -26,11 +26,11 @@ using TransportFactory = std::function<std::unique_ptr<Transport>(EventLoop&, co
 
 struct NodeOptions {
   std::string name;
-  std::vector<std::string> listen = {};                             // URLs
-  std::map<std::string, std::vector<std::string>> peers = {};       // name -> URLs, best first
+  std::vector<std::string> listen = {};                        // URLs
+  std::map<std::string, std::vector<std::string>> peers = {};  // name -> URLs, best first
   std::vector<TransportFactory> transports = {};
   std::vector<std::shared_ptr<const Codec>> codecs = {};
-  std::string codec = "flex";                                       // for calls that name none
+  std::string codec = "flex";  // for calls that name none
   struct ModuleUse {
     const ModuleDescriptor* descriptor = nullptr;
     std::map<std::string, Setting> arguments = {};
@@ -39,10 +39,10 @@ struct NodeOptions {
   PoolOptions pool = {};
   EventLoopOptions loop = {};
   MessageLimits limits = {};
-  Duration timeout = std::chrono::seconds(30);                      // of calls that set none
-  std::size_t max_in_flight = std::size_t{1} << 20;                 // requests parked, a connection
-  std::size_t max_waiting_calls = std::size_t{1} << 16;             // calls that wait for a peer's connection
-  Duration connect_backoff = std::chrono::milliseconds(50);         // doubles up to max, with jitter
+  Duration timeout = std::chrono::seconds(30);               // of calls that set none
+  std::size_t max_in_flight = std::size_t{1} << 20;          // requests parked, a connection
+  std::size_t max_waiting_calls = std::size_t{1} << 16;      // calls that wait for a peer's connection
+  Duration connect_backoff = std::chrono::milliseconds(50);  // doubles up to max, with jitter
   Duration connect_backoff_max = std::chrono::seconds(5);
 };
 

@@ -44,7 +44,8 @@ TEST(BufferTest, HasRoomAlignmentAndCapacityAtEverySize) {
   std::vector<std::size_t> sizes(2100);
   std::iota(sizes.begin(), sizes.end(), 0U);
   for (std::size_t power = 4096; power <= (std::size_t{1} << 22); power *= 2) {
-    for (const std::size_t around : {power - 81, power - 1, power, power + 1, power + power / 8}) sizes.push_back(around);
+    for (const std::size_t around : {power - 81, power - 1, power, power + 1, power + power / 8})
+      sizes.push_back(around);
   }
   for (const std::size_t bytes : sizes) {
     Buffer buffer = Buffer::allocate(bytes);
@@ -155,7 +156,9 @@ TEST(BufferTest, WrapNeedsNoReleaseAndMayBeEmpty) {
   const Buffer constant = Buffer::wrap(std::as_bytes(std::span("abc", 3)), {});
   EXPECT_EQ(constant.text(), "abc");
   int released = 0;
-  { const Buffer empty = Buffer::wrap({}, [&] { ++released; }); }
+  {
+    const Buffer empty = Buffer::wrap({}, [&] { ++released; });
+  }
   EXPECT_EQ(released, 1);
 }
 
@@ -170,7 +173,8 @@ TEST(BufferTest, LargeMemoryIsCountedKeptAndBounded) {
   EXPECT_EQ(buffer_pool_statistics().in_use_bytes, before.in_use_bytes);
   {
     std::vector<Buffer> many;
-    for (std::size_t held = 0; held < 2 * kMaxIdleBytes; held += 64 * kBytes) many.push_back(Buffer::allocate(64 * kBytes));
+    for (std::size_t held = 0; held < 2 * kMaxIdleBytes; held += 64 * kBytes)
+      many.push_back(Buffer::allocate(64 * kBytes));
   }
   EXPECT_EQ(buffer_pool_statistics().in_use_bytes, before.in_use_bytes);
   EXPECT_LE(buffer_pool_statistics().idle_bytes, kMaxIdleBytes);

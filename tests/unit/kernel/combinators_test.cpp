@@ -17,9 +17,9 @@ namespace onward {
 namespace {
 
 using namespace std::chrono_literals;
+using test::kHang;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using test::kHang;
 
 class CombinatorsTest : public test::LoopTest {};
 

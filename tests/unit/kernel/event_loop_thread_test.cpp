@@ -16,8 +16,8 @@ namespace onward {
 namespace {
 
 using namespace std::chrono_literals;
-using ::testing::HasSubstr;
 using test::Event;
+using ::testing::HasSubstr;
 
 class LoopThread {
  public:
@@ -147,7 +147,9 @@ std::size_t turns_within(EventLoop& loop, Duration real_time) {
 std::chrono::microseconds thread_cpu_time() {
   rusage usage{};
   ::getrusage(RUSAGE_THREAD, &usage);
-  const auto sum = [](const timeval& t) { return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec); };
+  const auto sum = [](const timeval& t) {
+    return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec);
+  };
   return sum(usage.ru_utime) + sum(usage.ru_stime);
 }
 
@@ -218,7 +220,9 @@ class SlowCallback : public ::testing::Test {
   EventLoopOptions options() {
     EventLoopOptions result;
     result.slow_callback = 20ms;
-    result.on_slow_callback = [this](const std::string& activity, Duration held) { reports.push_back({activity, held}); };
+    result.on_slow_callback = [this](const std::string& activity, Duration held) {
+      reports.push_back({activity, held});
+    };
     return result;
   }
   std::vector<Report> reports;

@@ -27,7 +27,9 @@ Future<int> add_async(int a, int b) { return Future<int>::of(a + b); }
 void nothing() {}
 Status check(const std::string& /*text*/) { return {}; }
 Result<double> half(double x) { return x / 2; }
-std::map<std::string, std::vector<std::int64_t>> big(std::optional<bool> /*a*/, std::tuple<std::uint8_t, float> /*b*/) { return {}; }
+std::map<std::string, std::vector<std::int64_t>> big(std::optional<bool> /*a*/, std::tuple<std::uint8_t, float> /*b*/) {
+  return {};
+}
 Future<Future<Result<std::string>>> deep(std::string_view /*a*/, const Buffer& /*b*/) {
   return Future<Future<Result<std::string>>>();
 }
@@ -203,7 +205,8 @@ class Sink final : public ReplySink {
   T value() {
     EXPECT_TRUE(error.ok()) << error.to_string();
     T read{};
-    InboundMessage message{.header = {}, .body = result.body.bytes(), .storage = &result.body, .segments = result.segments};
+    InboundMessage message{
+        .header = {}, .body = result.body.bytes(), .storage = &result.body, .segments = result.segments};
     EXPECT_TRUE(codec_.decode(message, [&](Decoder& decoder) { decode_value(decoder, read); }).ok());
     return read;
   }
@@ -233,10 +236,15 @@ class InvokeTest : public test::LoopTest {
                         },
                         payload)
                     .ok());
-    InboundMessage message{.header = {}, .body = payload.body.bytes(), .storage = &payload.body, .segments = payload.segments};
+    InboundMessage message{
+        .header = {}, .body = payload.body.bytes(), .storage = &payload.body, .segments = payload.segments};
     message.header.call_id = 5;
-    IncomingCall call{
-        .sink = sink, .codec = *codec, .message = message, .pool = pool, .parked = parked, .deadline = TimePoint::max()};
+    IncomingCall call{.sink = sink,
+                      .codec = *codec,
+                      .message = message,
+                      .pool = pool,
+                      .parked = parked,
+                      .deadline = TimePoint::max()};
     table_.find(function_id("f"))->invoke(call);
   }
 

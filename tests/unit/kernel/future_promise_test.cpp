@@ -190,12 +190,16 @@ TEST_F(FuturePromiseTest, B16_ACallbackForValuesAloneDoesNotLook) {
 }
 
 TEST_F(FuturePromiseTest, B16_ABrokenPromiseThatNobodyCouldSeeIsNoNews) {
-  { const Future<int> unused; }
+  {
+    const Future<int> unused;
+  }
   Future<int> replaced;
   replaced = Future<int>::of(1);
   settle();
   EXPECT_EQ(lines.count(""), 0U) << lines.text();
-  { static_cast<void>(Future<int>().then([](int x) { return x; })); }
+  {
+    static_cast<void>(Future<int>().then([](int x) { return x; }));
+  }
   settle();
   EXPECT_EQ(lines.count("never looked at"), 1U) << lines.text();  // the child is one that somebody asked for
 }
@@ -229,7 +233,8 @@ TEST_F(FuturePromiseTest, ValuesAreMovedAndDestroyed) {
   Tracked::copies = 0;
   {
     const Future<int> start;
-    const auto end = start.then([](int) { return Tracked(); }).then([](const Tracked&) { return Future<Tracked>::of(Tracked()); });
+    const auto end =
+        start.then([](int) { return Tracked(); }).then([](const Tracked&) { return Future<Tracked>::of(Tracked()); });
     start.mark_complete(1);
     settle();
     EXPECT_EQ(Tracked::alive, 1);

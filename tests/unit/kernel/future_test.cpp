@@ -165,12 +165,9 @@ TEST_F(FutureTest, B09_AReturnedFutureIsFlattened) {
 }
 
 TEST_F(FutureTest, B09_AnyNestingIsFlattened) {
-  const auto three = [](int x) {
-    return Future<Future<Future<int>>>::of(Future<Future<int>>::of(Future<int>::of(x)));
-  };
+  const auto three = [](int x) { return Future<Future<Future<int>>>::of(Future<Future<int>>::of(Future<int>::of(x))); };
   const Future<int> flat = Future<int>::of(5).then(three);
-  const Future<int> mixed =
-      Future<int>::of(5).then([](int x) { return Future<Result<int>>::of(Result<int>(x)); });
+  const Future<int> mixed = Future<int>::of(5).then([](int x) { return Future<Result<int>>::of(Result<int>(x)); });
   const Future<void> nothing = Future<void>::of().then([] { return Future<Future<void>>::of(Future<void>::of()); });
   settle();
   EXPECT_EQ(flat.value(), 5);
@@ -181,7 +178,8 @@ TEST_F(FutureTest, B09_AnyNestingIsFlattened) {
 
 TEST_F(FutureTest, B09_ErrorsInsideAreTheErrorsOfTheWhole) {
   const auto inner_fails = Future<int>::of(1).then([](int) { return Future<int>::failed(demo_error()); });
-  const auto deep = Future<int>::of(1).then([](int) { return Future<Future<int>>::of(Future<int>::failed(demo_error())); });
+  const auto deep =
+      Future<int>::of(1).then([](int) { return Future<Future<int>>::of(Future<int>::failed(demo_error())); });
   const auto outer = Future<int>::of(1).then([](int) { return Future<Future<int>>::failed(demo_error()); });
   const auto result = Future<int>::of(1).then([](int) -> Result<int> { return std::unexpected(demo_error()); });
   const auto empty = Future<int>::of(1).then([](int) -> Result<void> { return std::unexpected(demo_error()); });
@@ -258,7 +256,8 @@ TEST_F(FutureTest, B12_WaitOnTheKernelThreadThrowsAtOnce) {
   const auto ready = Future<int>::of(1);
   loop.post([&] {
     for (const Future<int>& future : {pending, ready}) {
-      for (const Status& status : {thrown_by([&] { return future.wait(); }), thrown_by([&] { return future.wait(1h); })}) {
+      for (const Status& status :
+           {thrown_by([&] { return future.wait(); }), thrown_by([&] { return future.wait(1h); })}) {
         EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
         EXPECT_THAT(status.message(), HasSubstr("wait() was called on the kernel thread"));
       }
@@ -329,9 +328,8 @@ TEST_F(FutureTest, B13_CallbacksRunOnTheKernelThread) {
 
 TEST_F(FutureTest, B13_AddCallbackReturnsTheFutureForMore) {
   const Future<int> future;
-  const Future<int>& same = future.add_callback([&](int) { happened.push_back("a"); }).add_callback([&](int) {
-    happened.push_back("b");
-  });
+  const Future<int>& same =
+      future.add_callback([&](int) { happened.push_back("a"); }).add_callback([&](int) { happened.push_back("b"); });
   EXPECT_EQ(&same, &future);
   future.mark_complete(1);
   settle();

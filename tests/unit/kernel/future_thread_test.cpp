@@ -19,9 +19,9 @@ namespace onward {
 namespace {
 
 using namespace std::chrono_literals;
-using ::testing::HasSubstr;
 using test::Event;
 using test::kHang;
+using ::testing::HasSubstr;
 
 Status demo_error() { return Status(StatusCode::kNotFound, "gone").with_type("demo::Gone"); }
 
@@ -153,7 +153,8 @@ TEST_F(FutureThreadTest, B11_OfManyThreadsOneCompletes) {
     std::vector<std::thread> threads;
     for (int t = 0; t < 4; ++t) {
       threads.emplace_back([&, t] {
-        const Status status = thrown_by([&] { return t % 2 == 0 ? future.mark_complete(t) : future.mark_error(demo_error()), 0; });
+        const Status status =
+            thrown_by([&] { return t % 2 == 0 ? future.mark_complete(t) : future.mark_error(demo_error()), 0; });
         ++(status.ok() ? winners : refused);
       });
     }

@@ -77,7 +77,8 @@ class LogLines {
 
  private:
   std::size_t count_locked(std::string_view part) const {
-    return static_cast<std::size_t>(std::ranges::count_if(lines_, [&](const std::string& line) { return line.contains(part); }));
+    return static_cast<std::size_t>(
+        std::ranges::count_if(lines_, [&](const std::string& line) { return line.contains(part); }));
   }
   mutable std::mutex mutex_;
   std::condition_variable changed_;

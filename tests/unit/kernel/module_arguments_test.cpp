@@ -56,7 +56,8 @@ TEST(ModuleArgumentsTest, FallsBackToTheDefault) {
 
 TEST(ModuleArgumentsTest, AMissingOneIsNamed) {
   const ModuleArguments arguments = sample();
-  EXPECT_EQ(refusal([&] { return arguments.get<std::string>("path"); }), "module \"search\" needs the argument \"path\"");
+  EXPECT_EQ(refusal([&] { return arguments.get<std::string>("path"); }),
+            "module \"search\" needs the argument \"path\"");
 }
 
 TEST(ModuleArgumentsTest, AWrongTypeIsNamedWithItsLine) {
@@ -67,7 +68,8 @@ TEST(ModuleArgumentsTest, AWrongTypeIsNamedWithItsLine) {
   EXPECT_THAT(refusal([&] { return arguments.get<std::int64_t>("ratio"); }), HasSubstr("must be an integer"));
   EXPECT_THAT(refusal([&] { return arguments.get<bool>("limit"); }), HasSubstr("must be true or false"));
   EXPECT_THAT(refusal([&] { return arguments.get<double>("deep"); }), HasSubstr("must be a number"));
-  EXPECT_THAT(refusal([&] { return arguments.get<std::vector<std::string>>("folder"); }), HasSubstr("must be an array"));
+  EXPECT_THAT(refusal([&] { return arguments.get<std::vector<std::string>>("folder"); }),
+              HasSubstr("must be an array"));
   // With a default too: what is there must be right.
   EXPECT_THAT(refusal([&] { return arguments.get<bool>("limit", true); }), HasSubstr("node.toml:4"));
 }

@@ -79,7 +79,8 @@ TEST(ObjectPool, NeverHandsOutLiveMemory) {
 TEST(ObjectPool, ObjectsMayBeFreedByAnotherThread) {
   for (int round = 0; round < 30; ++round) {
     std::vector<Piece> pieces;
-    for (std::size_t i = 0; i < 2000; ++i) pieces.push_back(take(48 + i % 7 * 32, static_cast<unsigned char>(round + 1)));
+    for (std::size_t i = 0; i < 2000; ++i)
+      pieces.push_back(take(48 + i % 7 * 32, static_cast<unsigned char>(round + 1)));
     std::thread([pieces] {
       for (const Piece& piece : pieces) give_back(piece);
     }).join();

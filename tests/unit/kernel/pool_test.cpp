@@ -17,9 +17,9 @@ namespace onward {
 namespace {
 
 using namespace std::chrono_literals;
-using ::testing::HasSubstr;
 using test::Event;
 using test::kHang;
+using ::testing::HasSubstr;
 
 template <class T>
 Status error_of(const Future<T>& future) {
@@ -207,7 +207,7 @@ TEST_F(PoolTest, ManyThreadsSubmit) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
-      for (int i = 0; i < 1000; ++i) pool.submit([&] { ++sum; });
+      for (int i = 0; i < 1000; ++i) static_cast<void>(pool.submit([&] { ++sum; }));
     });
   }
   for (std::thread& thread : threads) thread.join();

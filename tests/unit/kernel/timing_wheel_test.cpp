@@ -39,10 +39,11 @@ TEST(TimingWheel, IsEmptyAtFirst) {
 
 TEST(TimingWheel, FiresAtItsTickAndNotBefore) {
   // Distances around each level's edges, from starts around them too.
-  for (const std::uint64_t start : {0ULL, 1ULL, 255ULL, 256ULL, 65535ULL, 65536ULL, 16777215ULL, 16777216ULL, 4294967295ULL}) {
+  for (const std::uint64_t start :
+       {0ULL, 1ULL, 255ULL, 256ULL, 65535ULL, 65536ULL, 16777215ULL, 16777216ULL, 4294967295ULL}) {
     for (const std::uint64_t after :
-         {1ULL, 2ULL, 254ULL, 255ULL, 256ULL, 257ULL, 511ULL, 65535ULL, 65536ULL, 65537ULL, 16777215ULL, 16777216ULL, 16777217ULL,
-          4294967295ULL, 4294967296ULL, 4294967297ULL, 20000000000ULL}) {
+         {1ULL, 2ULL, 254ULL, 255ULL, 256ULL, 257ULL, 511ULL, 65535ULL, 65536ULL, 65537ULL, 16777215ULL, 16777216ULL,
+          16777217ULL, 4294967295ULL, 4294967296ULL, 4294967297ULL, 20000000000ULL}) {
       TimingWheel wheel(start);
       TestTimer timer;
       wheel.arm(timer, start + after);

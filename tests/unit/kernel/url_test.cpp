@@ -33,7 +33,8 @@ TEST(UrlTest, TheRestIsTheTransports) {
 }
 
 TEST(UrlTest, RefusesWhatIsNone) {
-  for (const char* text : {"", "tcp", "tcp:", "tcp:/x", "://x", "tcp://", "1tcp://x", "t cp://x", "-a://x", "t\xC3\xA9://x", " tcp://x"}) {
+  for (const char* text :
+       {"", "tcp", "tcp:", "tcp:/x", "://x", "tcp://", "1tcp://x", "t cp://x", "-a://x", "t\xC3\xA9://x", " tcp://x"}) {
     const auto url = Url::parse(text);
     ASSERT_FALSE(url) << text;
     EXPECT_EQ(url.error().code(), StatusCode::kInvalidArgument);

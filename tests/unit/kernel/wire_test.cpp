@@ -85,7 +85,8 @@ TEST(Wire, EveryCodeComesBack) {
 
 TEST(Wire, TextMayHoldAnyBytes) {
   const std::string text("\0\xFF\n\"\xC3", 5);
-  const auto error = decode_error(encode_error(1, Status(StatusCode::kInternal, text).with_type(text)).payload.body.bytes());
+  const auto error =
+      decode_error(encode_error(1, Status(StatusCode::kInternal, text).with_type(text)).payload.body.bytes());
   ASSERT_TRUE(error);
   EXPECT_EQ(error->status.message(), text);
   EXPECT_EQ(error->status.type(), text);
