@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <system_error>
 
 namespace onward {
@@ -20,13 +21,15 @@ Pool::~Pool() {
 Status Pool::enqueue(Job& job, TimePoint deadline) {
   const std::lock_guard lock(mutex_);
   if (stopping_) return {StatusCode::kUnavailable, "the pool of node " + name_ + " has stopped"};
-  if (queue_.size() >= options_.queue_limit) {
+  // Threads that are free, or not yet started, take as many jobs off the queue at once.
+  const std::size_t free_threads = options_.threads - std::min(busy_, options_.threads);
+  if (queue_.size() >= options_.queue_limit + free_threads) {
     return {StatusCode::kResourceExhausted,
-            "the pool of node " + name_ + " is full: " + std::to_string(options_.threads) + " threads are busy and " +
+            "the pool of node " + name_ + " is full: " + std::to_string(busy_) + " threads are busy and " +
                 std::to_string(queue_.size()) +
                 " jobs wait; try again later, or raise pool.threads or pool.queue_limit"};
   }
-  if (idle_ <= queue_.size() && threads_.size() < options_.threads) {
+  if (threads_.size() <= busy_ + queue_.size() && threads_.size() < options_.threads) {
     try {
       threads_.emplace_back([this, index = threads_.size()] { work(index); });
     } catch (const std::system_error& error) {
@@ -45,12 +48,11 @@ void Pool::work(std::size_t index) {
   LoopHandle::set_thread_default(&loop_);
   std::unique_lock lock(mutex_);
   for (;;) {
-    ++idle_;
     changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-    --idle_;
     if (stopping_) break;
     Entry entry = std::move(queue_.front());
     queue_.pop_front();
+    ++busy_;
     lock.unlock();
     EventLoop::set_current_activity(entry.activity);
     const bool late = entry.deadline != TimePoint::max() && std::chrono::steady_clock::now() >= entry.deadline;
@@ -59,6 +61,7 @@ void Pool::work(std::size_t index) {
     entry = {};
     EventLoop::set_current_activity(nullptr);
     lock.lock();
+    --busy_;
   }
   LoopHandle::set_thread_default(nullptr);
 }

@@ -63,7 +63,7 @@ class Pool {
   std::condition_variable changed_;
   std::deque<Entry> queue_;
   std::vector<std::thread> threads_;
-  std::size_t idle_ = 0;
+  std::size_t busy_ = 0;
   bool stopping_ = false;
 };
 

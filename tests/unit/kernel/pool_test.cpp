@@ -211,7 +211,6 @@ TEST_F(PoolTest, ManyThreadsSubmit) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  std::vector<Future<void>> last;
   while (pool.queued() > 0) pool.submit([] {}).wait(kHang);
   pool.stop();
   EXPECT_EQ(sum, 4000);
@@ -220,11 +219,14 @@ TEST_F(PoolTest, ManyThreadsSubmit) {
 TEST_F(PoolTest, OutlivesItsLoop) {
   auto other = std::make_unique<EventLoop>();
   Pool pool(other->handle(), "p", {.threads = 1});
+  Event begun;
   Event may_end;
   const auto result = pool.submit([&] {
+    begun.set();
     EXPECT_TRUE(may_end.wait());
     return 5;
   });
+  ASSERT_TRUE(begun.wait());
   other.reset();
   may_end.set();
   pool.stop();
