@@ -234,8 +234,8 @@ def parse_arguments() -> argparse.Namespace:
     add("--list", action="store_true", help="print the shapes and their targets, measure nothing")
     add("--build", type=Path, default=REPOSITORY / "build" / "release" / "bench", metavar="DIR",
         help="where the programs are (default: build/release/bench)")
-    add("--congestion", metavar="NAME",
-        help="congestion control of the stream reference, such as reno (default: the system's)")
+    add("--congestion", metavar="NAME", default="reno",
+        help="congestion control of the stream reference (default: reno, as Onward's tcp takes on loopback)")
     add("--selftest", action="store_true",
         help="check the runner: measure the reference against itself")
     arguments = parser.parse_args()
