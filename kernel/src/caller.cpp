@@ -42,7 +42,7 @@ void Caller::start(OutgoingCall& call, Peer& peer, const CallOptions& options, M
   }
   if (timeout != kNoTimeout) {
     call.timeout_ms_ = to_milliseconds(timeout);
-    core_.loop->arm(call, core_.loop->now() + timeout);
+    core_.loop->arm(call, core_.loop->deadline_in(timeout));
   }
   message.header.timeout_ms = call.timeout_ms_;
   if (Link* link = peer.ready_link(); link != nullptr) {
@@ -81,9 +81,11 @@ void Caller::send(OutgoingCall& call, Link& link, Message message) {
   call.previous_call_ = &link.calls;
   if (link.calls != nullptr) link.calls->previous_call_ = &call.next_call_;
   link.calls = &call;
+  call.request_bytes_ = message.payload.size_bytes();
+  link.call_bytes += call.request_bytes_;
   message.header.kind = MessageKind::kRequest;
   message.header.call_id = call.call_id_;
-  link.send(std::move(message));
+  link.send_request(std::move(message));
 }
 
 OutgoingCall* Caller::find(const Link& link, std::uint64_t call_id) noexcept {
@@ -100,6 +102,7 @@ void Caller::detach(OutgoingCall& call) noexcept {
   const auto index = static_cast<std::uint32_t>(call.call_id_);
   slots_[index] = {.call = nullptr, .generation = slots_[index].generation + 1, .next_free = first_free_};
   first_free_ = index;
+  call.link_->call_bytes -= call.request_bytes_;
   *call.previous_call_ = call.next_call_;
   if (call.next_call_ != nullptr) call.next_call_->previous_call_ = call.previous_call_;
 }

@@ -91,8 +91,15 @@ void Link::send_error(std::uint64_t call_id, const Function& function, const Sta
 }
 
 void Link::refuse(std::uint64_t call_id, const FunctionName* name, const Status& error, const std::string& signature) {
-  const Status status = error.with_hop({core_.options.name, name == nullptr ? std::string() : name->name, ""});
-  connection_->send(wire::encode_error(call_id, status, signature));
+  const Status& failure = error.ok() ? Status(StatusCode::kInternal, "failed with a status of OK") : error;
+  const Status status = failure.with_hop({core_.options.name, name == nullptr ? std::string() : name->name, ""});
+  Message message = wire::encode_error(call_id, status, signature);
+  if (message.payload.body.size() > max_body_bytes_) {
+    // The peer would close the connection over it.
+    const Status cut = Status(status.code(), status.message().substr(0, max_body_bytes_ / 2));
+    message = wire::encode_error(call_id, cut.with_type(status.type().substr(0, max_body_bytes_ / 8)));
+  }
+  connection_->send(std::move(message));
   hold_back();
 }
 
@@ -111,7 +118,9 @@ void Link::hold_back() {
 
 // Such a peer that owes us an answer is read from all the same, and told no. It is let go when it goes on.
 bool Link::is_overloaded() {
-  if (connection_->queued_bytes() <= kOverloadFactor * core_.options.limits.output_high_bytes) return false;
+  // Requests of our own may be queued as well, which is not the peer's fault.
+  if (connection_->queued_bytes() <= kOverloadFactor * core_.options.limits.output_high_bytes + call_bytes)
+    return false;
   if (++shed_ == kMaxShed) {
     connection_->abort(Status(StatusCode::kResourceExhausted, "it does not read its answers, and has sent " +
                                                                   std::to_string(shed_) + " requests more"));
@@ -121,7 +130,10 @@ bool Link::is_overloaded() {
 
 void Link::on_drained() {
   shed_ = 0;
-  if (!paused_) return;
+  if (paused_) read_on();
+}
+
+void Link::read_on() {
   paused_ = false;
   connection_->resume();
 }

@@ -27,8 +27,9 @@ constinit thread_local const Activity* running_activity = nullptr;
 
 std::uint64_t tick_of(TimePoint time, bool round_up) noexcept {
   constexpr Duration kTick = std::chrono::milliseconds(1);
-  const Duration since = time.time_since_epoch() + (round_up ? kTick - Duration(1) : Duration::zero());
-  return since <= Duration::zero() ? 0 : static_cast<std::uint64_t>(since / kTick);
+  const Duration since = std::max(time.time_since_epoch(), Duration::zero());
+  const auto ticks = static_cast<std::uint64_t>(since / kTick);
+  return round_up && since % kTick != Duration::zero() ? ticks + 1 : ticks;
 }
 
 // libevent ends the process when it runs out of descriptors on its way: see first that it will not. It
@@ -321,7 +322,7 @@ void IoWatcher::watch_writable(bool on) {
 
 Timer::Timer(EventLoop& loop, std::move_only_function<void()> on_expired) : entry_(loop, std::move(on_expired)) {}
 Timer::~Timer() { cancel(); }
-void Timer::arm(Duration delay) { entry_.loop.arm(entry_, entry_.loop.now() + delay); }
+void Timer::arm(Duration delay) { entry_.loop.arm(entry_, entry_.loop.deadline_in(delay)); }
 void Timer::cancel() noexcept { entry_.loop.disarm(entry_); }
 bool Timer::armed() const noexcept { return entry_.armed(); }
 

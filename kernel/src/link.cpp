@@ -61,8 +61,7 @@ void Link::send_goaway(const Status& reason) {
 }
 
 Status Link::check_size(const Payload& payload) const {
-  std::uint64_t bytes = payload.body.size();
-  for (const Buffer& segment : payload.segments) bytes += segment.size();
+  const std::uint64_t bytes = payload.size_bytes();
   if (payload.body.size() <= max_body_bytes_ && bytes <= max_message_bytes_) return {};
   return {StatusCode::kResourceExhausted,
           "a message of " + std::to_string(bytes) + " bytes (body " + std::to_string(payload.body.size()) +

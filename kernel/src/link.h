@@ -36,6 +36,11 @@ class Link final : public ConnectionEvents, public ReplySink {
 
   void start();
   void send(Message message) { connection_->send(std::move(message)); }
+  // A peer that owes an answer is read from in any case: two busy nodes would wait for each other.
+  void send_request(Message message) {
+    send(std::move(message));
+    if (paused_) read_on();
+  }
   // Flushes what was sent; then the connection closes.
   void close(const Status& reason);
   void send_goaway(const Status& reason);
@@ -60,8 +65,9 @@ class Link final : public ConnectionEvents, public ReplySink {
   void retain() noexcept override { ++references_; }
   void release() noexcept override;
 
-  // The calls that were sent over this link and wait for an answer.
+  // The calls that were sent over this link and wait for an answer, and the bytes of their requests.
   OutgoingCall* calls = nullptr;
+  std::uint64_t call_bytes = 0;
   std::size_t requests_in_flight = 0;  // the peer's
   // In the core's list.
   Link* next = nullptr;
@@ -75,6 +81,7 @@ class Link final : public ConnectionEvents, public ReplySink {
   // Answers with an error that no function gave.
   void refuse(std::uint64_t call_id, const FunctionName* name, const Status& error, const std::string& signature = {});
   void hold_back();
+  void read_on();
   // So much output is queued that what comes in is refused. To be asked once for each message that does.
   [[nodiscard]] bool is_overloaded();
   void finish_request() noexcept;

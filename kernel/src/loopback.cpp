@@ -6,6 +6,9 @@
 namespace onward {
 namespace {
 
+// What is sent while messages are delivered is delivered too, so there must be an end.
+constexpr std::size_t kMaxMessagesPerTurn = 256;
+
 class LoopbackConnection final : public Connection {
  public:
   explicit LoopbackConnection(EventLoop& loop) : loop_(loop) {}
@@ -76,7 +79,8 @@ class LoopbackConnection final : public Connection {
   }
   void deliver() {
     delivery_ = nullptr;
-    while (!inbox_.empty() && !paused_ && events_ != nullptr) {
+    for (std::size_t left = kMaxMessagesPerTurn; !inbox_.empty() && !paused_ && events_ != nullptr; --left) {
+      if (left == 0) return wake();
       Message message = std::move(inbox_.front());
       inbox_.pop_front();
       InboundMessage inbound{.header = message.header,

@@ -63,6 +63,10 @@ Node::Statistics Node::statistics() const { return core_->statistics(); }
 
 Status Node::start() {
   EventLoop::check_may_block("Node::start()");
+  if (core_->started.exchange(true)) {
+    return {StatusCode::kFailedPrecondition,
+            "node " + name() + " was started before: a Node starts once, make another"};
+  }
   Status started = core_->start();
   if (!started.ok()) core_->stop(Duration::zero());
   return started;

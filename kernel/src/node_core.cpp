@@ -69,9 +69,9 @@ Status NodeCore::run_on_loop(std::function<Status()> step) {
 
 Status NodeCore::start_on_loop() {
   for (const TransportFactory& factory : options.transports) transports_.push_back(factory(*loop, options.limits));
-  Status started = start_modules();
+  Status failed = start_modules();
   functions.freeze();
-  return started.ok() ? start_listening() : started;
+  return failed.ok() ? start_listening() : failed;
 }
 
 Status NodeCore::start_modules() {
@@ -176,13 +176,14 @@ std::size_t NodeCore::requests_in_flight() const noexcept {
 
 Node::Statistics NodeCore::statistics() {
   Node::Statistics result{.pool_queued = pool->queued()};
-  if (stopped) return result;
-  static_cast<void>(run_on_loop([&]() -> Status {
+  if (!started || stopped) return result;
+  const auto collect = [&]() -> Status {
     result.connections = link_count;
     result.calls_in_flight = caller.in_flight();
     result.requests_in_flight = requests_in_flight();
     return {};
-  }));
+  };
+  static_cast<void>(handle->in_loop_thread() ? collect() : run_on_loop(collect));
   return result;
 }
 

@@ -44,6 +44,7 @@ class NodeCore final : public ListenerEvents {
   detail::ParkedReply* parked = nullptr;
   std::vector<Url> listening;
   std::atomic<Duration::rep> timeout;
+  std::atomic<bool> started{false};
   std::atomic<bool> stopped{false};
   bool draining = false;
 
@@ -78,7 +79,8 @@ class NodeCore final : public ListenerEvents {
   [[nodiscard]] std::string schemes() const;
   void await_stage(std::chrono::steady_clock::time_point deadline, const std::function<std::function<bool()>()>& begin);
   void check_stage();
-  std::function<bool()> stop_last_module();
+  enum class ModuleStop : std::uint8_t { kStopping, kStopped, kOver };
+  void stop_last_module(const std::shared_ptr<ModuleStop>& progress);
   void destroy_loop();
 
   std::vector<std::unique_ptr<Transport>> transports_;

@@ -38,9 +38,17 @@ void NodeCore::stop(Duration drain) {
     return [this] { return requests_in_flight() == 0; };
   });
   while (!modules_.empty()) {
-    await_stage(std::max(deadline, std::chrono::steady_clock::now() + kStageTimeout),
-                [&] { return stop_last_module(); });
-    static_cast<void>(run_on_loop([this]() -> Status {
+    const auto progress = std::make_shared<ModuleStop>(ModuleStop::kStopping);
+    await_stage(std::max(deadline, std::chrono::steady_clock::now() + kStageTimeout), [&] {
+      stop_last_module(progress);
+      return [progress] { return *progress == ModuleStop::kStopped; };
+    });
+    static_cast<void>(run_on_loop([&]() -> Status {
+      if (*progress == ModuleStop::kStopping) {
+        log(LogLevel::kWarning, std::string("module ") + modules_.back()->descriptor->name +
+                                    " has not stopped in time: the node goes on without waiting for it");
+      }
+      *progress = ModuleStop::kOver;
       modules_.pop_back();
       return {};
     }));
@@ -87,21 +95,20 @@ void NodeCore::check_stage() {
   on_stage_reached_();
 }
 
-std::function<bool()> NodeCore::stop_last_module() {
-  RunningModule& last = *modules_.back();
-  const auto stopped_flag = std::make_shared<bool>(false);
+// Its Future may complete when there is no node any more: then the progress is over.
+void NodeCore::stop_last_module(const std::shared_ptr<ModuleStop>& progress) {
+  const auto stopped_with = [this, progress, name = std::string(modules_.back()->descriptor->name)](Status outcome) {
+    if (*progress == ModuleStop::kOver) return;
+    if (!outcome.ok()) log(LogLevel::kError, "module " + name + " did not stop well: " + outcome.to_string());
+    *progress = ModuleStop::kStopped;
+    check_drained();
+  };
   try {
-    last.module->stop().on_done([this, stopped_flag, name = std::string(last.descriptor->name)](const auto& result) {
-      if (!result) log(LogLevel::kError, "module " + name + " did not stop well: " + result.error().to_string());
-      *stopped_flag = true;
-      check_drained();
-    });
+    modules_.back()->module->stop().on_done(
+        [stopped_with](const auto& result) { stopped_with(result ? Status() : result.error()); });
   } catch (...) {
-    log(LogLevel::kError, std::string("module ") + last.descriptor->name +
-                              " did not stop well: " + status_from_current_exception().to_string());
-    *stopped_flag = true;
+    stopped_with(status_from_current_exception());
   }
-  return [stopped_flag] { return *stopped_flag; };
 }
 
 // No thread runs the loop any more. Links first, while it can still bury their connections.

@@ -92,7 +92,7 @@ void Peer::on_link_ready(Link& link, bool dialled) {
   if (dialled) {
     dialling_ = nullptr;
     next_url_ = 0;
-  } else if (!urls_.empty() || link_ != nullptr) {
+  } else if (!urls_.empty() || link_ != nullptr || name_ == core_.options.name) {
     return;  // this node calls the peer over connections of its own, and over the first that serves
   }
   failures_ = 0;
@@ -118,12 +118,20 @@ void Peer::send_waiting(Link& link) {
   }
 }
 
-void Peer::on_link_draining(Link& link) {
-  if (link_ == &link) link_ = nullptr;
+void Peer::on_link_draining(Link& link) { forget_link(link); }
+
+// A peer that has no address is called over any connection that it keeps to this node.
+void Peer::forget_link(const Link& gone) {
+  if (link_ != &gone) return;
+  link_ = nullptr;
+  if (!urls_.empty() || name_ == core_.options.name) return;
+  for (Link* link = core_.links; link != nullptr && link_ == nullptr; link = link->next) {
+    if (link->peer() == this && link->state() == Link::State::kReady) link_ = link;
+  }
 }
 
 void Peer::on_link_closed(Link& link, bool dialled, bool was_ready, const Status& reason) {
-  if (link_ == &link) link_ = nullptr;
+  forget_link(link);
   if (dialling_ == &link) dialling_ = nullptr;
   if (!dialled || core_.stopped.load(std::memory_order_relaxed)) return;
   if (was_ready) {

@@ -57,6 +57,7 @@ class Peer {
   void retry_later();
   void on_dial_failed(const Status& reason);
   void send_waiting(Link& link);
+  void forget_link(const Link& gone);
 
   NodeCore& core_;
   std::string name_;

@@ -49,6 +49,7 @@ std::string reserve_unix_url(Cluster& cluster, const std::string& node) {
 }
 
 std::string onward_program() { return ONWARD_PROGRAM; }
+std::string custom_node_program() { return ONWARD_CUSTOM_NODE; }
 
 Cluster::Cluster(const TransportKind& kind) : kind_(kind), folder_(make_folder()) {
   // What this process logs as a node goes to a file beside the others'.

@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "onward/init_rpc.h"
@@ -49,8 +50,9 @@ inline const std::vector<TransportKind>& transport_kinds() {
   return kinds;
 }
 
-// Where the program `onward` is.
+// Where the program `onward` is, and custom_node.cpp's.
 std::string onward_program();
+std::string custom_node_program();
 
 // What a node's configuration has besides its name and where it listens.
 struct NodeSetup {
@@ -76,6 +78,8 @@ class Cluster {
   [[nodiscard]] const std::filesystem::path& folder() const noexcept { return folder_; }
   // Where `node` listens, or will, or would.
   const std::string& url(const std::string& node);
+  // Where it will listen, over another transport than the cluster's. Before it is started or named as a peer.
+  void place(const std::string& node, const TransportKind& kind) { urls_[node] = kind.reserve_url(*this, node); }
   // Holds a descriptor until the cluster ends.
   void keep_open(int descriptor) { descriptors_.push_back(descriptor); }
 
@@ -151,6 +155,7 @@ template <class Condition>
   const auto give_up = std::chrono::steady_clock::now() + kPatience;
   while (!condition()) {
     if (std::chrono::steady_clock::now() > give_up) return false;
+    std::this_thread::yield();
   }
   return true;
 }

@@ -15,7 +15,7 @@
 namespace onward::testing_support {
 namespace {
 
-constexpr unsigned kMutations = 1'000 / kScale;
+constexpr unsigned kMutations = 1'000;
 
 std::string conversation() {
   const std::string large(10'000, 'L');

@@ -41,9 +41,9 @@ TEST_P(BlockingFunctions, SyncPingPongAsDeepAsBothPools) {
 }
 
 TEST_P(BlockingFunctions, SyncPingPongDeeperThanThePoolsEndsByItsDeadlinesAndTheNodesRecover) {
-  start_pair(kSanitized ? 2000 : 500);
+  start_pair(500);
   std::vector<Future<int>> stuck;
-  for (int i = 0; i < 3 * kThreads; ++i) stuck.push_back(sync_ping(100));
+  for (int i = 0; i < 3 * kThreads; ++i) stuck.push_back(sync_ping(3 * kThreads));
   EXPECT_EQ(outcome_of(rpc_async(*client, to("a", kPatient), probe::kPing, "b", 100)), 100);
   for (const auto& call : stuck) {
     const Status error = error_of(call);

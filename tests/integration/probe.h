@@ -60,8 +60,8 @@ inline const auto kRelayTwice = remote<void(std::string peer, std::string last, 
 inline const auto kFanOut = remote<std::int64_t(std::string peer, int count)>("probe.fan_out");
 // count, by that many calls of add(n, 1), one after the other.
 inline const auto kChain = remote<int(std::string peer, int count)>("probe.chain");
-// `total` calls of echo with `window` of them in flight: how many came back right.
-inline const auto kLoad = remote<int(std::string peer, int total, int window)>("probe.load");
+// `total` calls of echo with texts of about `bytes` bytes, `window` of them in flight: how many came back right.
+inline const auto kLoad = remote<int(std::string peer, int total, int window, int bytes)>("probe.load");
 
 // Blocking.
 inline const auto kSyncPing = remote<int(std::string peer, int depth)>("probe.sync_ping");

@@ -37,7 +37,8 @@ Future<std::int64_t> fan_out(const std::string& peer, int count) {
 // A window of calls that refills itself.
 class Load : public std::enable_shared_from_this<Load> {
  public:
-  Load(std::string peer, int total) : peer_(std::move(peer)), left_(total), missing_(total) {}
+  Load(std::string peer, int total, int bytes)
+      : peer_(std::move(peer)), left_(total), missing_(total), filling_(static_cast<std::size_t>(bytes), 'f') {}
 
   Future<int> start(int window) {
     for (int i = 0; i < window; ++i) next();
@@ -47,7 +48,7 @@ class Load : public std::enable_shared_from_this<Load> {
  private:
   void next() {
     if (left_ == 0) return;
-    const std::string text = "number " + std::to_string(left_--);
+    const std::string text = "number " + std::to_string(left_--) + filling_;
     rpc_async(peer_, probe::kEcho, text).on_done([self = shared_from_this(), text](const Result<std::string>& answer) {
       if (answer && *answer == text) ++self->right_;
       if (--self->missing_ == 0) self->done_.mark_complete(self->right_);
@@ -59,6 +60,7 @@ class Load : public std::enable_shared_from_this<Load> {
   int left_;
   int missing_;
   int right_ = 0;
+  std::string filling_;
   Future<int> done_;
 };
 
@@ -143,8 +145,8 @@ class ProbeModule final : public Module {
     });
     add(probe::kFanOut, fan_out);
     add(probe::kChain, [](const std::string& peer, int count) { return chain(peer, 0, count); });
-    add(probe::kLoad, [](const std::string& peer, int total, int window) {
-      return std::make_shared<Load>(peer, total)->start(window);
+    add(probe::kLoad, [](const std::string& peer, int total, int window, int bytes) {
+      return std::make_shared<Load>(peer, total, bytes)->start(window);
     });
   }
 

@@ -120,13 +120,32 @@ std::string raw_hello(const std::string& node, std::uint16_t protocol_min, std::
                    wire::encode_hello(hello).payload.body.text());
 }
 
-std::string raw_call(std::uint64_t call_id, std::string_view function, FunctionRef<void(Encoder&)> write) {
+namespace {
+
+// A frame with what `write` writes in flex.
+std::string flex_frame(const RawHeader& header, FunctionRef<void(Encoder&)> write) {
   Payload payload;
   if (const Status encoded = make_flex_codec()->encode(write, payload); !encoded.ok()) throw RpcError(encoded);
   std::vector<std::string> segments;
   for (const Buffer& segment : payload.segments) segments.emplace_back(segment.text());
-  return raw_frame({.kind = kRawRequest, .codec = kRawFlex, .call_id = call_id, .function_id = function_id(function)},
-                   payload.body.text(), segments);
+  return raw_frame(header, payload.body.text(), segments);
+}
+
+}  // namespace
+
+std::string raw_call(std::uint64_t call_id, std::string_view function, FunctionRef<void(Encoder&)> write) {
+  return flex_frame({.kind = kRawRequest, .codec = kRawFlex, .call_id = call_id, .function_id = function_id(function)},
+                    write);
+}
+
+std::string raw_answer(std::uint64_t call_id, std::string_view text) {
+  return flex_frame({.kind = kRawResponse, .codec = kRawFlex, .call_id = call_id},
+                    [&](Encoder& encoder) { encoder.string(text); });
+}
+
+std::string raw_goaway(const std::string& message) {
+  return raw_frame({.kind = kRawGoaway},
+                   wire::encode_goaway(Status(StatusCode::kUnavailable, message)).payload.body.text());
 }
 
 std::string raw_echo(std::uint64_t call_id, std::string_view text) {

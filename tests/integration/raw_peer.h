@@ -52,6 +52,9 @@ std::string raw_hello(const std::string& node = "raw", std::uint16_t protocol_mi
 // A call with an argument list that `write` writes in flex.
 std::string raw_call(std::uint64_t call_id, std::string_view function, FunctionRef<void(Encoder&)> write);
 std::string raw_echo(std::uint64_t call_id, std::string_view text);
+// An answer that holds a string.
+std::string raw_answer(std::uint64_t call_id, std::string_view text);
+std::string raw_goaway(const std::string& message);
 // The status that an ERROR frame reports.
 Status raw_error(const RawFrame& frame);
 

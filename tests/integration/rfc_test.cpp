@@ -123,5 +123,27 @@ TEST_P(Rfc, TensorThatDoesNotFitTheBatchIsItsCallersErrorAlone) {
 
 ONWARD_ON_EVERY_TRANSPORT(Rfc);
 
+// "a" is reached over one transport and reaches "b" over another.
+class RfcAcross : public testing::TestWithParam<std::tuple<TransportKind, TransportKind>> {};
+
+TEST_P(RfcAcross, NestedCallsAndTensorsPassFromOneTransportToAnother) {
+  const auto& [outer, inner] = GetParam();
+  Cluster cluster(outer);
+  cluster.place("b", inner);
+  const std::string rfc = "[[modules]]\nname = \"rfc\"\n";
+  cluster.start_plain("b", {.toml = rfc + "batch_size = 1\n"});
+  cluster.start_plain("a", {.peers = {"b"}, .toml = rfc + "dst = \"b\"\n"});
+  const auto client = cluster.client();
+  EXPECT_EQ(rpc_sync(*client, "a", kNestedMyAdd3, 1, 2, 3), 6);
+  EXPECT_THAT(rpc_sync(*client, "a", kFanOutMyAdd4, 1, 2, 3, 4), UnorderedElementsAre(3, 7));
+  EXPECT_TRUE(rpc_sync(*client, "b", kBatchAdd, filled(kShape, 1), filled(kShape, 2)) == filled(kShape, 3));
+}
+
+INSTANTIATE_TEST_SUITE_P(Transports, RfcAcross,
+                         testing::Combine(testing::ValuesIn(transport_kinds()), testing::ValuesIn(transport_kinds())),
+                         [](const auto& case_info) {
+                           return std::get<0>(case_info.param).name + "_" + std::get<1>(case_info.param).name;
+                         });
+
 }  // namespace
 }  // namespace onward::testing_support

@@ -13,39 +13,56 @@ namespace {
 
 // Nothing here ends because a deadline comes: what is lost makes the test fail.
 constexpr CallOptions kPatient{.timeout = kNoTimeout};
-const NodeSetup kNoDeadlines{.toml = "[calls]\ntimeout_ms = 600000\n"};
 
 class Scale : public ClusterTest {
  protected:
-  void SetUp() override {
-    for (const char* name : {"a", "b"}) static_cast<void>(cluster.url(name));
-    for (const char* name : {"a", "b"}) {
-      NodeSetup setup = kNoDeadlines;
-      setup.peers = {"a", "b"};
-      cluster.start(name, setup);
-    }
+  // Each of "a" and "b" calls the other over a connection of its own.
+  void start_pair() {
+    static_cast<void>(cluster.url("b"));
+    start("a", {"b"});
+    start("b", {"a"});
     client = cluster.client();
+  }
+  // "b" knows no address of "a", and calls it over the connection that "a" has made.
+  void start_pair_with_one_connection() {
+    start("b", {});
+    start("a", {"b"});
+    client = cluster.client();
+    EXPECT_EQ(outcome_of(rpc_async(*client, to("a", kPatient), probe::kPing, "b", 1)), 1);
+  }
+  void start(const std::string& name, const std::vector<std::string>& peers) {
+    cluster.start(name, {.peers = peers, .toml = "[calls]\ntimeout_ms = \"none\"\n"});
+  }
+  void expect_load_both_ways(int calls, int window, int bytes) {
+    const auto there = rpc_async(*client, to("a", kPatient), probe::kLoad, "b", calls, window, bytes);
+    const auto back = rpc_async(*client, to("b", kPatient), probe::kLoad, "a", calls, window, bytes);
+    EXPECT_EQ(outcome_of(there), calls);
+    EXPECT_EQ(outcome_of(back), calls);
   }
 
   std::unique_ptr<Node> client;
 };
 
 TEST_P(Scale, AsyncPingPongToDepth10000) {
+  start_pair();
   constexpr int kDepth = 10'000 / kScale;
   EXPECT_EQ(outcome_of(rpc_async(*client, to("a", kPatient), probe::kPing, "b", kDepth)), kDepth);
 }
 
 TEST_P(Scale, FanOutOf1000) {
+  start_pair();
   constexpr int kCalls = 1'000;
   EXPECT_EQ(outcome_of(rpc_async(*client, to("a", kPatient), probe::kFanOut, "b", kCalls)), kCalls * (kCalls + 1) / 2);
 }
 
 TEST_P(Scale, ChainOf1000) {
+  start_pair();
   constexpr int kSteps = 1'000;
   EXPECT_EQ(outcome_of(rpc_async(*client, to("a", kPatient), probe::kChain, "b", kSteps)), kSteps);
 }
 
 TEST_P(Scale, OthersAreServedWhile100000RequestsAreParked) {
+  start_pair();
   constexpr int kParked = 100'000 / kScale;
   std::vector<Future<std::string>> parked;
   for (int i = 0; i < kParked; ++i) parked.push_back(rpc_async(*client, to("a", kPatient), probe::kPark));
@@ -65,14 +82,36 @@ TEST_P(Scale, OthersAreServedWhile100000RequestsAreParked) {
   EXPECT_EQ(rpc_sync(*other, "a", probe::kStatistics).requests_in_flight, 1U);
 }
 
-// Both nodes are caller and callee over what may be one connection: neither may wait for the other.
+TEST_P(Scale, AsyncPingPongOverOneConnection) {
+  constexpr int kDepth = 10'000 / kScale;
+  start_pair_with_one_connection();
+  EXPECT_EQ(outcome_of(rpc_async(*client, to("a", kPatient), probe::kPing, "b", kDepth)), kDepth);
+}
+
+constexpr int kSmallCalls = 200'000 / kScale;
+constexpr int kLargeCalls = 400 / kScale;
+constexpr int kLargeBytes = 1 << 20;
+// More of those than sockets and output queues hold: whoever stopped reading while it writes would stop both nodes.
+constexpr int kLargeWindow = 24;
+
 TEST_P(Scale, TwoNodesCallEachOtherUnderLoad) {
-  constexpr int kCalls = 200'000 / kScale;
-  constexpr int kWindow = 500;
-  const auto there = rpc_async(*client, to("a", kPatient), probe::kLoad, "b", kCalls, kWindow);
-  const auto back = rpc_async(*client, to("b", kPatient), probe::kLoad, "a", kCalls, kWindow);
-  EXPECT_EQ(outcome_of(there), kCalls);
-  EXPECT_EQ(outcome_of(back), kCalls);
+  start_pair();
+  expect_load_both_ways(kSmallCalls, 500, 100);
+}
+
+TEST_P(Scale, TwoNodesCallEachOtherUnderLoadOverOneConnection) {
+  start_pair_with_one_connection();
+  expect_load_both_ways(kSmallCalls, 500, 100);
+}
+
+TEST_P(Scale, TwoNodesSendEachOtherLargeMessages) {
+  start_pair();
+  expect_load_both_ways(kLargeCalls, kLargeWindow, kLargeBytes);
+}
+
+TEST_P(Scale, TwoNodesSendEachOtherLargeMessagesOverOneConnection) {
+  start_pair_with_one_connection();
+  expect_load_both_ways(kLargeCalls, kLargeWindow, kLargeBytes);
 }
 
 ONWARD_ON_EVERY_TRANSPORT(Scale);

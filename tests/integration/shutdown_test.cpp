@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <csignal>
 #include <string>
 #include <vector>
@@ -138,46 +139,113 @@ TEST_P(Shutdown, CallerThatStopsGetsAllItsFuturesBack) {
   EXPECT_TRUE(await_statistics(*other, "front", [](const auto& now) { return now.requests_in_flight == 1; }));
 }
 
-// Counted calls to one node, `window` at a time; one that is refused or lost as UNAVAILABLE is made again. On the
-// client's kernel thread but for the constructor and wait().
+ONWARD_ON_EVERY_TRANSPORT(Shutdown);
+
+// `total` counted calls to one node, `window` at a time; one that comes back UNAVAILABLE is made again. Lives on the
+// client's kernel thread, but for the constructor and what waits.
 class RetryingLoad {
  public:
-  RetryingLoad(Node& client, int total, int window) : client_(client), total_(total), done_(&client.loop()) {
-    for (int i = 0; i < window; ++i) call(i % 50 == 0);
+  RetryingLoad(Node& client, int total, int window)
+      : client_(client), not_begun_(total - window), missing_(total), done_(&client.loop()) {
+    for (int i = 0; i < window; ++i) call(i % 10 == 0);
   }
-  // Until so many have been answered; false after kPatience.
-  [[nodiscard]] bool await_answered(int count) {
-    return await([&] { return answered_ >= count; });
+  [[nodiscard]] bool await_missing(int count) const {
+    return await([&] { return missing_ <= count; });
   }
-  void wait() { EXPECT_TRUE(outcome_of(done_)); }
-  [[nodiscard]] int retries() const { return retries_; }
+  [[nodiscard]] Status wait() const { return error_of(done_); }
 
  private:
   void call(bool slow) {
-    const auto future = slow ? rpc_async(client_, to("node", kPatient), probe::kSlow, 20)
+    const auto future = slow ? rpc_async(client_, to("node", kPatient), probe::kSlow, 10)
                              : rpc_async(client_, to("node", kPatient), probe::kCount);
     future.on_done([this, slow](const auto& outcome) {
-      if (outcome) {
-        if (++answered_ == total_) done_.try_complete({});
-        if (answered_ + in_flight_ < total_) call(slow);
-      } else if (outcome.error().code() == StatusCode::kUnavailable) {
-        ++retries_;
+      if (!outcome && outcome.error().code() == StatusCode::kUnavailable) return call(slow);
+      if (!outcome) done_.try_fail(outcome.error());
+      if (--missing_ == 0) done_.try_complete({});
+      if (not_begun_ > 0) {
+        --not_begun_;
         call(slow);
-      } else {
-        done_.try_fail(outcome.error());
       }
     });
   }
 
   Node& client_;
-  int total_;
-  int in_flight_ = 0;
-  std::atomic<int> answered_{0};
-  std::atomic<int> retries_{0};
+  int not_begun_;
+  std::atomic<int> missing_;
   Future<void> done_;
 };
 
-ONWARD_ON_EVERY_TRANSPORT(Shutdown);
+class RollingRestart : public ClusterTest {
+ protected:
+  // Ends the node and returns how many counted calls it has answered.
+  int terminate() {
+    Process& node = cluster.node("node");
+    node.send_signal(SIGTERM);
+    EXPECT_EQ(node.wait_for_end().value_or(Ending()).code, 0);
+    EXPECT_TRUE(node.wait_for_close(Process::Stream::kError));
+    const auto line = node.wait_for_line(Process::Stream::kError, " counted calls");
+    if (!line) ADD_FAILURE() << "it has not said how many calls it answered";
+    return line ? std::stoi(line->substr(line->find("answered ") + 9)) : 0;
+  }
+};
+
+TEST_P(RollingRestart, CallersThatTryAgainLoseNothingAndRunNothingTwice) {
+  constexpr int kCalls = 100'000 / kScale;
+  constexpr int kRestarts = 4;
+  cluster.start("node", {.toml = settings(600'000)});
+  const auto client = cluster.client();
+  const RetryingLoad load(*client, kCalls, 500);
+  int answered = 0;
+  for (int restart = 1; restart <= kRestarts; ++restart) {
+    ASSERT_TRUE(load.await_missing(kCalls - kCalls * restart / (kRestarts + 1)));
+    answered += terminate();
+    cluster.start("node", {.toml = settings(600'000)});
+  }
+  EXPECT_TRUE(load.wait().ok());
+  EXPECT_EQ(answered + terminate(), kCalls);
+}
+
+ONWARD_ON_EVERY_TRANSPORT(RollingRestart);
+
+using ShutdownOnTcp = TcpClusterTest;
+
+// The caller's side of GOAWAY: the next call takes another connection, the answer to the last one still counts.
+TEST_F(ShutdownOnTcp, CallerThatIsToldToGoAwayConnectsAnew) {
+  const RawListener listener;
+  const auto client = cluster.client();
+  const auto call = [&] { return rpc_async(*client, to(listener.url(), kPatient), probe::kEcho, "?"); };
+  const auto first = call();
+  RawPeer old = listener.accept();
+  old.send(raw_hello());
+  ASSERT_EQ(old.read_frame()->header.kind, kRawHello);
+  const auto request = old.read_frame();
+  ASSERT_TRUE(request);
+  old.send(raw_goaway("enough") + raw_frame({.kind = kRawPing, .call_id = 1}));
+  ASSERT_EQ(old.read_frame()->header.kind, kRawPong);
+
+  const auto second = call();
+  RawPeer fresh = listener.accept();
+  fresh.send(raw_hello());
+  ASSERT_EQ(fresh.read_frame()->header.kind, kRawHello);
+  const auto next = fresh.read_frame();
+  ASSERT_TRUE(next);
+  old.send(raw_answer(request->header.call_id, "old"));
+  fresh.send(raw_answer(next->header.call_id, "fresh"));
+  EXPECT_EQ(outcome_of(first), "old");
+  EXPECT_EQ(outcome_of(second), "fresh");
+}
+
+// A job that does not end cannot be waited for, and is not: after a few seconds the process ends all the same.
+TEST_F(ShutdownOnTcp, JobThatHangsDoesNotKeepTheProcess) {
+  Process& node = cluster.start("node", {.toml = settings(0)});
+  const auto client = cluster.client();
+  const auto hangs = rpc_async(*client, to("node", kPatient), probe::kHang);
+  ASSERT_EQ(rpc_sync(*client, "node", probe::kEcho, "sent behind it"), "sent behind it");
+  node.send_signal(SIGTERM);
+  EXPECT_EQ(error_of(hangs).code(), StatusCode::kUnavailable);
+  EXPECT_EQ(node.wait_for_end().value_or(Ending()).code, 1);
+  EXPECT_THAT(node.text(Process::Stream::kError), HasSubstr("a job on the pool, or a handler, does not end"));
+}
 
 }  // namespace
 }  // namespace onward::testing_support

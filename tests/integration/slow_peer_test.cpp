@@ -19,7 +19,7 @@ using testing::HasSubstr;
 constexpr std::size_t kMiB = std::size_t{1} << 20;
 // What a node may grow by: 8 MiB of answers wait by default, four times that at the hard limit; freed memory
 // does not go back to the system at once, and much later under a sanitizer.
-constexpr std::size_t kMaxGrowth = (kSanitized ? 400 : 100) * kMiB;
+constexpr std::size_t kMaxGrowth = (kSanitized ? 1'000 : 100) * kMiB;
 
 class SlowPeer : public ClusterTest {
  protected:

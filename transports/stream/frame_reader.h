@@ -28,8 +28,8 @@ class FrameReader {
   // What a chunk holds; with its own head, a block of 64 KiB.
   static constexpr std::size_t kChunkBytes = (std::size_t{64} << 10) - 128;
   static constexpr std::size_t kInPlaceBytes = std::size_t{16} << 10;
-  // Most bytes of one read, so that other connections get their turn.
-  static constexpr std::size_t kMaxReadBytes = std::size_t{1} << 20;
+  // Most bytes of one read, so that other connections get their turn: a megabyte and what goes with it.
+  static constexpr std::size_t kMaxReadBytes = (std::size_t{1} << 20) + kChunkBytes;
 
   explicit FrameReader(const MessageLimits& limits) : limits_(limits) {}
 

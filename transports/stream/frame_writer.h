@@ -20,8 +20,8 @@ class FrameWriter {
   static constexpr std::size_t kChunkBytes = (std::size_t{64} << 10) - 128;
   // Bodies and segments up to this size are copied.
   static constexpr std::size_t kCopyBytes = std::size_t{4} << 10;
-  // Most bytes of one write, so that other connections get their turn.
-  static constexpr std::size_t kMaxWriteBytes = std::size_t{1} << 20;
+  // Most bytes of one write, so that other connections get their turn: a megabyte and what goes with it.
+  static constexpr std::size_t kMaxWriteBytes = (std::size_t{1} << 20) + kChunkBytes;
 
   // Sets the sizes in the header. A body of 4 GiB or more, or more than kMaxSegments, is a bug.
   void append(Message&& message);

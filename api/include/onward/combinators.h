@@ -3,6 +3,7 @@
 // Futures made of Futures. None of them blocks, but wait_all.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -20,7 +21,7 @@ namespace detail {
 template <class T>
 struct AllValues {
   std::vector<std::optional<typename Future<T>::Stored>> values;
-  std::size_t missing = 0;
+  std::atomic<std::size_t> missing{0};  // the callbacks of Futures of different loops run at the same time
 };
 
 // A timer on the loop that completes a Future, or fails it. Keeps itself while it is armed.
@@ -52,7 +53,7 @@ class FutureTimer final : public Task, public WheelTimer {
       return;
     }
     EventLoop& loop = *EventLoop::current();
-    loop.arm(*this, loop.now() + delay_);
+    loop.arm(*this, loop.deadline_in(delay_));
   }
   void drop() noexcept override { on_dropped(); }
   void on_timer() override {
@@ -98,7 +99,7 @@ template <class T>
         return;
       }
       all->values[i] = *outcome;
-      if (--all->missing > 0) return;
+      if (all->missing.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
       std::vector<T> values;
       values.reserve(all->values.size());
       for (auto& value : all->values) values.push_back(std::move(*value));
@@ -111,13 +112,13 @@ template <class T>
 // The same for Futures without values.
 [[nodiscard]] inline Future<void> when_all(const std::vector<Future<void>>& futures) {
   if (futures.empty()) return Future<void>::of();
-  auto missing = std::make_shared<std::size_t>(futures.size());
+  auto missing = std::make_shared<std::atomic<std::size_t>>(futures.size());
   Future<void> result;
   for (const Future<void>& future : futures) {
     future.on_done([missing, result](const auto& outcome) {
       if (!outcome) {
         result.try_fail(outcome.error());
-      } else if (--*missing == 0) {
+      } else if (missing->fetch_sub(1, std::memory_order_acq_rel) == 1) {
         result.try_complete({});
       }
     });
@@ -133,7 +134,7 @@ template <class... Ts>
   using Values = std::tuple<typename Future<Ts>::Stored...>;
   struct State {
     std::tuple<std::optional<typename Future<Ts>::Stored>...> values;
-    std::size_t missing = sizeof...(Ts);
+    std::atomic<std::size_t> missing{sizeof...(Ts)};
   };
   auto state = std::make_shared<State>();
   Future<Values> result;
@@ -144,7 +145,7 @@ template <class... Ts>
         return;
       }
       std::get<I>(state->values) = *outcome;
-      if (--state->missing > 0) return;
+      if (state->missing.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
       result.try_complete(std::apply([](auto&... value) { return Values(std::move(*value)...); }, state->values));
     });
   };
@@ -161,14 +162,14 @@ template <class T>
     const std::vector<Future<T>>& futures) {
   using Value = std::pair<std::size_t, typename Future<T>::Stored>;
   if (futures.empty()) return Future<Value>::failed(Status(StatusCode::kInvalidArgument, "when_any() of no Futures"));
-  auto missing = std::make_shared<std::size_t>(futures.size());
+  auto missing = std::make_shared<std::atomic<std::size_t>>(futures.size());
   Future<Value> result;
   for (std::size_t i = 0; i < futures.size(); ++i) {
     futures[i].on_done([missing, result, i](const auto& outcome) {
-      --*missing;
+      const bool last = missing->fetch_sub(1, std::memory_order_acq_rel) == 1;
       if (outcome) {
         result.try_complete(Value(i, *outcome));
-      } else if (*missing == 0) {
+      } else if (last) {
         result.try_fail(outcome.error());
       }
     });

@@ -96,13 +96,17 @@ Future<typename CompletedValue<R>::Type> call(Node& node, const Destination& to,
     return future;
   }
   Message message;
-  const Status encoded = (*codec)->encode(
-      [&](Encoder& encoder) {
-        encoder.begin_sequence(sizeof...(Args));
-        (encode_value<std::remove_cvref_t<Params>>(encoder, args), ...);
-        encoder.end_sequence();
-      },
-      message.payload);
+  const auto write = [&](Encoder& encoder) {
+    encoder.begin_sequence(sizeof...(Args));
+    (encode_value<std::remove_cvref_t<Params>>(encoder, args), ...);
+    encoder.end_sequence();
+  };
+  Status encoded;
+  try {
+    encoded = (*codec)->encode(write, message.payload);
+  } catch (...) {
+    encoded = status_from_current_exception();
+  }
   if (!encoded.ok()) {
     future.try_fail(encoded.with_message("the arguments of " + name.name + signature.text +
                                          " cannot be sent: " + encoded.message()));

@@ -90,7 +90,8 @@ class OutgoingCall : public WheelTimer {
   Link* link_ = nullptr;               // once sent
   OutgoingCall* next_call_ = nullptr;  // among the link's, or the peer's waiting
   OutgoingCall** previous_call_ = nullptr;
-  std::uint64_t call_id_ = 0;  // once sent
+  std::uint64_t call_id_ = 0;        // once sent
+  std::uint64_t request_bytes_ = 0;  // once sent
   std::uint32_t timeout_ms_ = MessageHeader::kNoTimeout;
   bool fail_fast_ = false;
 };

@@ -7,6 +7,7 @@
 // libevent 2.1 has no hook before its poll.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -147,6 +148,10 @@ class EventLoop {
 
   // Time as of this turn's start: frozen during the turn.
   [[nodiscard]] TimePoint now() const noexcept { return now_; }
+  // now() + delay; the end of time where that is later than a clock can tell.
+  [[nodiscard]] TimePoint deadline_in(Duration delay) const noexcept {
+    return delay > TimePoint::max() - now_ ? TimePoint::max() : now_ + std::max(delay, Duration::zero());
+  }
   [[nodiscard]] Clock& clock() const noexcept { return clock_; }
 
   // Timers in milliseconds, rounded up: one never fires early. Loop thread only; O(1).

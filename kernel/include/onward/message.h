@@ -50,6 +50,12 @@ inline constexpr std::size_t kMaxSegments = 255;
 struct Payload {
   Buffer body;
   std::vector<Buffer> segments;
+
+  [[nodiscard]] std::uint64_t size_bytes() const noexcept {
+    std::uint64_t bytes = body.size();
+    for (const Buffer& segment : segments) bytes += segment.size();
+    return bytes;
+  }
 };
 
 // A message on its way out. Owned by whoever holds it; send() takes it.

@@ -170,6 +170,20 @@ TEST_F(CombinatorsTest, B15_WithTimeoutOfWhatIsDoneAlready) {
   EXPECT_EQ(ready.value(), 1);
 }
 
+TEST_F(CombinatorsTest, B15_WithTimeoutOfForEver) {
+  const Future<int> late;
+  const auto limited = with_timeout(late, Duration::max());
+  const auto negative = with_timeout(late, Duration::min());
+  settle();
+  clock.advance(24h * 365 * 100);
+  settle();
+  EXPECT_FALSE(limited.done());
+  EXPECT_EQ(negative.status().code(), StatusCode::kDeadlineExceeded);
+  late.mark_complete(1);
+  settle();
+  EXPECT_EQ(limited.value(), 1);
+}
+
 TEST_F(CombinatorsTest, B15_WithTimeoutFromACallback) {
   const Future<int> inner;
   const auto limited = Future<int>::of(1).then([&](int) { return with_timeout(inner, 10ms); });
