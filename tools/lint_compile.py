@@ -88,21 +88,25 @@ class Checks:
     def headers_alone(self, headers):
         """Compiles each header by itself, twice included, so that it names what it needs."""
         version = first_line(["g++", "--version"])
+        users = {}
+        for source, inputs in self.ninja_dependencies().items():
+            for path in inputs:
+                users.setdefault(path, []).append(source)
         jobs = []
         for header in headers:
             if header.startswith(NOT_BUILT_HERE):
                 continue
-            flags = self.flags_near(header)
+            flags = self.flags_near(header, users.get(header) or self.commands)
             if flags is not None:
                 jobs.append(("header " + header, digest(version, self.schemas, *flags),
                              lambda header=header, flags=flags: self.compile_alone(header, flags)))
         return self.run_all(jobs)
 
-    def flags_near(self, header):
-        """The flags of the source that shares the longest path with a header."""
+    def flags_near(self, header, sources):
+        """The flags of that source which shares the longest path with a header."""
         def closeness(source):
-            return len(os.path.commonprefix([os.path.dirname(source) + "/", header]))
-        return self.commands[max(self.commands, key=closeness)] if self.commands else None
+            return len(os.path.commonprefix([os.path.dirname(source) + "/", header])), source
+        return self.commands[max(sources, key=closeness)] if sources else None
 
     def compile_alone(self, header, flags):
         absolute = self.root / header

@@ -49,7 +49,7 @@ Status NodeCore::start() {
   return run_on_loop([this] { return start_on_loop(); });
 }
 
-Status NodeCore::run_on_loop(std::function<Status()> step) {
+Status NodeCore::run_on_loop(std::function<Status()> step) const {
   // Shared, as the step is dropped, and the promise broken, when the loop ends first.
   auto done = std::make_shared<std::promise<Status>>();
   std::future<Status> result = done->get_future();

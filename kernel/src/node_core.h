@@ -71,7 +71,7 @@ class NodeCore final : public ListenerEvents {
     std::unique_ptr<Module> module;
   };
 
-  Status run_on_loop(std::function<Status()> step);
+  Status run_on_loop(std::function<Status()> step) const;
   Status start_on_loop();
   Status start_modules();
   Status start_listening();

@@ -97,7 +97,8 @@ void NodeCore::check_stage() {
 
 // Its Future may complete when there is no node any more: then the progress is over.
 void NodeCore::stop_last_module(const std::shared_ptr<ModuleStop>& progress) {
-  const auto stopped_with = [this, progress, name = std::string(modules_.back()->descriptor->name)](Status outcome) {
+  const auto stopped_with = [this, progress,
+                             name = std::string(modules_.back()->descriptor->name)](const Status& outcome) {
     if (*progress == ModuleStop::kOver) return;
     if (!outcome.ok()) log(LogLevel::kError, "module " + name + " did not stop well: " + outcome.to_string());
     *progress = ModuleStop::kStopped;

@@ -52,7 +52,7 @@ class FaultyPages(unittest.TestCase):
         self.assertEqual(self.status, 0, printed)
 
     def test_cpp_that_warns(self):
-        self.expect_fault(block("cpp", "int f(long a) { return a; }"), "PAGE.md:2:", "=conversion", "PAGE.md:2: it does not compile")
+        self.expect_fault(block("cpp", "int f() { int b; return 1; }"), "PAGE.md:2:", "unused-variable", "PAGE.md:2: it does not compile")
 
     def test_statements_that_do_not_compile(self):
         self.expect_fault(block("cpp", "\nFuture<int> x = 1;", "wrap"), "PAGE.md:4:")

@@ -185,6 +185,7 @@ class TypedFunction final : public Function {
 
   // The local Future is the last handle here: once it is gone, only the user's copies can complete it.
   template <class U>
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): its handle has to end here
   void park(IncomingCall& call, Future<U> future) const {
     if constexpr (!std::is_same_v<U, T>) {
       park(call, flatten(std::move(future)));
