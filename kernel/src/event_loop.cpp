@@ -160,7 +160,7 @@ void EventLoop::begin_turn() noexcept {
 void EventLoop::poll(bool may_sleep) {
   turn_begun_ = false;
   bool sleep = may_sleep && ready_head_ == nullptr && dirty_.empty() && graves_.empty();
-  if (sleep && options_.busy_poll > Duration::zero()) {
+  if (sleep && busy_until_ > now_) {
     begin_turn();
     sleep = now_ >= busy_until_;
     turn_begun_ = false;

@@ -45,6 +45,8 @@ class FrameReader {
 
   // True if deliver() has something to look at.
   [[nodiscard]] bool holds_back() const noexcept { return held_back_; }
+  // A part of a large message has arrived.
+  [[nodiscard]] bool in_large_message() const noexcept { return assembly_.active; }
   // Empty if the stream may end here, else what is missing.
   [[nodiscard]] std::string incomplete() const;
 

@@ -8,6 +8,9 @@ namespace onward {
 namespace {
 
 constexpr std::size_t kDiscardBytes = std::size_t{16} << 10;
+// See stay_awake_for_the_rest().
+constexpr Duration kRestWait = std::chrono::microseconds(50);
+constexpr std::uint8_t kNaps = 64;
 
 }  // namespace
 
@@ -46,8 +49,14 @@ void StreamConnection::start(ConnectionEvents& events) {
 void StreamConnection::send(Message message) {
   if (state_ > State::kOpen || output_failed_) return;
   writer_.append(std::move(message));
+  if (state_ == State::kOpen && !write_blocked_) {
+    loop_.flush_later(*this);
+    if (writer_.queued_bytes() >= early_bytes_ && stream_ != nullptr) {
+      early_bytes_ *= kEarlyGrowth;
+      write();
+    }
+  }
   if (writer_.queued_bytes() > limits_.output_high_bytes) above_high_ = true;
-  if (state_ == State::kOpen && !write_blocked_) loop_.flush_later(*this);
 }
 
 void StreamConnection::close(Status reason) {
@@ -101,6 +110,7 @@ void StreamConnection::read() {
 }
 
 void StreamConnection::flush() {
+  early_bytes_ = kEarlyBytes;
   if (stream_ != nullptr && !write_blocked_) write();
 }
 
@@ -120,7 +130,21 @@ void StreamConnection::handle_input(const IoResult& result) {
     case IoResult::Outcome::kWantWrite:
       break;
   }
+  stay_awake_for_the_rest();
   update_watches();
+}
+
+// A sender on the same machine takes microseconds for the next piece of a large message, and a thread that
+// sleeps tens of microseconds to wake up. Where the rest takes longer, the next stalls are slept through.
+void StreamConnection::stay_awake_for_the_rest() {
+  if (std::exchange(awake_for_rest_, false) && loop_.now() > awake_until_) naps_ = kNaps;
+  if (!reader_.in_large_message()) return;
+  if (naps_ > 0) {
+    --naps_;
+    return;
+  }
+  awake_until_ = loop_.stay_awake(kRestWait);
+  awake_for_rest_ = true;
 }
 
 void StreamConnection::handle_end() {

@@ -49,6 +49,12 @@ class StreamConnection final : public Connection, private Flushable {
   void on_dispose() noexcept override;
 
  private:
+  // What is sent in a turn leaves at its end in one write; but when this much has come together, it leaves at
+  // once, so that the peer works on it while the rest is being made. What follows in the turn leaves in pieces
+  // that many times as large each, so that a busy turn has few writes.
+  static constexpr std::size_t kEarlyBytes = std::size_t{4} << 10;
+  static constexpr std::size_t kEarlyGrowth = 4;
+
   enum class State : std::uint8_t {
     kConnecting,
     kOpen,
@@ -62,6 +68,7 @@ class StreamConnection final : public Connection, private Flushable {
   void flush() override;
   void read();
   void handle_input(const IoResult& result);
+  void stay_awake_for_the_rest();
   void handle_end();
   void discard_input();
   void write();
@@ -90,6 +97,10 @@ class StreamConnection final : public Connection, private Flushable {
   bool write_blocked_ = false;
   bool write_wants_read_ = false;
   bool read_wants_write_ = false;
+  bool awake_for_rest_ = false;
+  std::uint8_t naps_ = 0;  // times that the loop may sleep before it stays awake again
+  TimePoint awake_until_;
+  std::size_t early_bytes_ = kEarlyBytes;
   MessageLimits limits_;
   FrameWriter writer_;
   FrameReader reader_;

@@ -154,6 +154,14 @@ class EventLoop {
   }
   [[nodiscard]] Clock& clock() const noexcept { return clock_; }
 
+  // Polls without sleeping until so long from now, for what is known to come sooner than a sleeping thread
+  // would wake up. Returns when that will be over. Loop thread only.
+  TimePoint stay_awake(Duration time) noexcept {
+    const TimePoint until = clock_.now() + time;
+    busy_until_ = std::max(busy_until_, until);
+    return until;
+  }
+
   // Timers in milliseconds, rounded up: one never fires early. Loop thread only; O(1).
   void arm(WheelTimer& timer, TimePoint deadline);
   void disarm(WheelTimer& timer) noexcept { wheel_.cancel(timer); }

@@ -140,7 +140,7 @@ TEST_F(NodeLimitsTest, AFullPoolRefusesAndTheNodeServesOn) {
   std::vector<Future<void>> held;
   for (int i = 0; i < 5; ++i) held.push_back(rpc_async(*a, "b", remote<void()>("hold")));
   EXPECT_EQ(rpc_sync(*a, "b", add_numbers, 1, 2), 3);
-  EXPECT_EQ(b->statistics().pool_queued, 1U);
+  EXPECT_TRUE(wait_until(*b, [](const auto& s) { return s.pool_queued == 1; }));
   gate.set();
   int refused = 0;
   for (const auto& call : held) {

@@ -5,6 +5,7 @@
 #include "stream/stream_connection.h"
 
 #include <gtest/gtest.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -227,6 +228,42 @@ class FailingStream final : public ByteStream {
  private:
   SocketStream socket_;
 };
+
+// One write a turn for few messages; when there are many, the peer need not wait for the last one.
+TEST_F(StreamConnectionWhims, WhatIsSentLeavesWithTheTurnOrWhenItIsMuch) {
+  std::array<FileDescriptor, 2> sockets = make_socket_pair();
+  const auto arrived = [&] {
+    int bytes = 0;
+    EXPECT_EQ(::ioctl(sockets[1].get(), FIONREAD, &bytes), 0);
+    return bytes;
+  };
+  ends[0].connection = std::make_unique<StreamConnection>(loop, MessageLimits{}, "the peer",
+                                                          std::make_unique<SocketStream>(std::move(sockets[0])));
+  loop.run_once(false);
+  ends[0].connection->send(End::make(0));
+  EXPECT_EQ(arrived(), 0);
+  loop.run_once(false);
+  const int first = arrived();
+  EXPECT_EQ(first, 32);
+  const auto send_bytes = [&](std::size_t bytes) {
+    Message message;
+    message.payload.body = Buffer::copy_of(std::string(bytes - 32, 'x'));
+    ends[0].connection->send(std::move(message));
+  };
+  send_bytes(2048);
+  EXPECT_EQ(arrived(), first);
+  send_bytes(2048);
+  EXPECT_EQ(arrived(), first + 4096);
+  for (int i = 0; i < 7; ++i) send_bytes(2048);
+  EXPECT_EQ(arrived(), first + 4096);
+  send_bytes(2048);
+  EXPECT_EQ(arrived(), first + 4096 + 16'384);
+  send_bytes(2048);
+  loop.run_once(false);
+  EXPECT_EQ(arrived(), first + 4096 + 16'384 + 2048);
+  send_bytes(4096);
+  EXPECT_EQ(arrived(), first + 4096 + 16'384 + 2048 + 4096) << "each turn begins anew";
+}
 
 TEST_F(StreamConnectionWhims, WhatHasArrivedIsDeliveredThoughWritingFails) {
   std::array<FileDescriptor, 2> sockets = make_socket_pair();
