@@ -13,17 +13,20 @@
 namespace onward::bench {
 namespace {
 
-// By then every pool has what it needs; allocations are counted from there on.
+// By then every pool has what it needs; allocations are counted from there on, to the last request. What the end of
+// the client's connection takes is not a call's.
 constexpr std::uint64_t kSteadyAfter = 100'000;
 
 struct Server {
   std::uint64_t requests = 0;
   std::uint64_t steady_allocations = 0;
+  std::uint64_t last_allocations = 0;
   PeerHandle next;
   std::vector<std::pair<Future<Buffer>, Buffer>> parked;
 
   void count() {
-    if (++requests == kSteadyAfter) steady_allocations = allocations();
+    last_allocations = allocations();
+    if (++requests == kSteadyAfter) steady_allocations = last_allocations;
   }
 };
 
@@ -82,13 +85,12 @@ int run_server(const Settings& settings, bool middle) {
   print_line("listening " + node.listening().front().to_string());
   wait_for_end_of_input();
   const double cpu_us = process_cpu_us();
-  const std::uint64_t allocated = allocations();
   const std::uint64_t resident = resident_bytes();
   node.stop(std::chrono::seconds(1));
   JsonLine line;
   line.number("requests", server.requests).number("cpu_us", cpu_us).number("rss_bytes", resident);
   if (server.requests > kSteadyAfter) {
-    line.number("per_call", static_cast<double>(allocated - server.steady_allocations) /
+    line.number("per_call", static_cast<double>(server.last_allocations - server.steady_allocations) /
                                 static_cast<double>(server.requests - kSteadyAfter));
   }
   print_line(line.text());
