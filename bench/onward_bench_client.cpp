@@ -156,7 +156,7 @@ void run_parked(Node& node, PeerHandle server, const Settings& settings) {
 
 int run_client(const Settings& settings) {
   Node node(node_options(settings, "client"));
-  if (const Status started = node.start(); !started.ok()) throw RpcError(started);
+  node.start().throw_if_error();
   const PeerHandle server = node.peer(settings.connect);
   if (settings.shape == "M1") {
     run_parked(node, server, settings);

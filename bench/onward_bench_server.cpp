@@ -41,33 +41,47 @@ void wait_for_end_of_input() {
 }
 
 void register_functions(FunctionTable& functions, Server& server) {
-  const auto check = [](const Status& status) {
-    if (!status.ok()) throw RpcError(status);
-  };
-  check(functions.add("bench.echo", [&](Buffer value) {
-    server.count();
-    return value;
-  }));
-  check(functions.add("bench.measure", [&](const Buffer& value) {
-    server.count();
-    return Buffer::copy_of(std::to_string(value.size()));
-  }));
-  check(functions.add("bench.relay", [&](const Buffer& value) {
-    server.count();
-    Future<Buffer> answer;
-    rpc_async(server.next, kEcho, value).add_callback([answer](const Buffer& echoed) { answer.mark_complete(echoed); });
-    return answer;
-  }));
-  check(functions.add("bench.park", [&](const Buffer& value) {
-    server.count();
-    server.parked.emplace_back(Future<Buffer>(), value);
-    return server.parked.back().first;
-  }));
-  check(functions.add("bench.release", [&](Buffer value) {
-    for (const auto& [future, parked] : server.parked) future.mark_complete(parked);
-    server.parked.clear();
-    return value;
-  }));
+  functions
+      .add("bench.echo",
+           [&](Buffer value) {
+             server.count();
+             return value;
+           })
+      .throw_if_error();
+  functions
+      .add("bench.measure",
+           [&](const Buffer& value) {
+             server.count();
+             return Buffer::copy_of(std::to_string(value.size()));
+           })
+      .throw_if_error();
+  functions
+      .add("bench.relay",
+           [&](const Buffer& value) {
+             server.count();
+             Future<Buffer> answer;
+             rpc_async(server.next, kEcho, value).add_callback([answer](const Buffer& echoed) {
+               answer.mark_complete(echoed);
+             });
+             return answer;
+           })
+      .throw_if_error();
+  functions
+      .add("bench.park",
+           [&](const Buffer& value) {
+             server.count();
+             server.parked.emplace_back(Future<Buffer>(), value);
+             return server.parked.back().first;
+           })
+      .throw_if_error();
+  functions
+      .add("bench.release",
+           [&](Buffer value) {
+             for (const auto& [future, parked] : server.parked) future.mark_complete(parked);
+             server.parked.clear();
+             return value;
+           })
+      .throw_if_error();
 }
 
 }  // namespace
@@ -79,7 +93,7 @@ int run_server(const Settings& settings, bool middle) {
   options.listen = {"tcp://127.0.0.1:0"};
   Node node(std::move(options));
   register_functions(node.functions(), server);
-  if (const Status started = node.start(); !started.ok()) throw RpcError(started);
+  node.start().throw_if_error();
   if (middle) server.next = node.peer(settings.connect);
   std::signal(SIGTERM, [](int) { terminated = 1; });
   print_line("listening " + node.listening().front().to_string());

@@ -56,7 +56,7 @@ int run_call(const CallCommand& command) {
   set_log_level(command.verbose ? LogLevel::kDebug : LogLevel::kOff);
   try {
     Node node(node_options());
-    if (const Status started = node.start(); !started.ok()) throw RpcError(started);
+    node.start().throw_if_error();
     const auto begin = std::chrono::steady_clock::now();
     const CallOptions options{.timeout = command.timeout, .fail_fast = true};
     const DynamicValue result = rpc_dynamic(node, to(command.url, options), command.function, *arguments).wait();

@@ -37,7 +37,7 @@ std::vector<std::shared_ptr<const Codec>> standard_codecs() {
   return {make_flex_codec(), make_flatbuffers_codec(), make_raw_codec()};
 }
 
-Node& init_rpc(NodeOptions options) {
+Node& init_rpc(NodeOptions options, const std::function<void(FunctionTable&)>& register_functions) {
   EventLoop::check_may_block("init_rpc()");
   ProcessNode& process = ProcessNode::instance();
   const std::lock_guard lock(process.mutex);
@@ -48,7 +48,8 @@ Node& init_rpc(NodeOptions options) {
   if (options.transports.empty()) options.transports = standard_transports();
   if (options.codecs.empty()) options.codecs = standard_codecs();
   auto node = std::make_unique<Node>(std::move(options));
-  if (const Status started = node->start(); !started.ok()) throw RpcError(started);
+  if (register_functions) register_functions(node->functions());
+  node->start().throw_if_error();
   process.running = node.get();
   LoopHandle::set_process_default(&node->loop());
   process.nodes.push_back(std::move(node));

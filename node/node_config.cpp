@@ -19,32 +19,39 @@ constexpr Duration kMillisecond = std::chrono::milliseconds(1);
 constexpr Duration kMicrosecond = std::chrono::microseconds(1);
 constexpr std::int64_t kMaxInt = std::numeric_limits<std::int64_t>::max();
 
-std::vector<std::string> schemes_of(const NodeOptions& options) {
-  EventLoop loop;
-  std::vector<std::string> schemes;
-  schemes.reserve(options.transports.size());
-  for (const TransportFactory& make : options.transports) schemes.emplace_back(make(loop, options.limits)->scheme());
-  return schemes;
-}
-
-// Reports what is wrong with a URL.
-void check_url(const std::string& text, const toml::node& where, const std::vector<std::string>& schemes,
-               ConfigErrors& errors) {
-  const Result<Url> url = Url::parse(text);
-  if (!url) {
-    errors.add(where.source(), url.error().message());
-  } else if (std::ranges::find(schemes, url->scheme) == schemes.end()) {
-    errors.add(where.source(), "\"" + text + "\" names the transport \"" + url->scheme + "\", which is not known" +
-                                   suggest(url->scheme, schemes));
+// Says what is wrong with URLs, without a connection.
+class UrlChecker {
+ public:
+  explicit UrlChecker(const NodeOptions& options) {
+    for (const TransportFactory& make : options.transports) transports_.push_back(make(loop_, options.limits));
   }
-}
 
-void check_urls(const std::vector<std::string>& urls, const toml::node& where, const std::vector<std::string>& schemes,
-                ConfigErrors& errors) {
-  const toml::array* array = where.as_array();
-  for (std::size_t i = 0; i < urls.size(); ++i)
-    check_url(urls[i], array == nullptr ? where : *array->get(i), schemes, errors);
-}
+  // `where` holds one URL, or is an array of them.
+  void check(const std::vector<std::string>& urls, const toml::node& where, Transport::Use use,
+             ConfigErrors& errors) const {
+    const toml::array* array = where.as_array();
+    for (std::size_t i = 0; i < urls.size(); ++i) {
+      const Status status = check(urls[i], use);
+      if (!status.ok()) errors.add((array == nullptr ? where : *array->get(i)).source(), status.message());
+    }
+  }
+
+ private:
+  [[nodiscard]] Status check(const std::string& text, Transport::Use use) const {
+    const Result<Url> url = Url::parse(text);
+    if (!url) return url.error();
+    std::vector<std::string> schemes;
+    for (const auto& transport : transports_) {
+      if (transport->scheme() == url->scheme) return transport->check(*url, use);
+      schemes.emplace_back(transport->scheme());
+    }
+    return {StatusCode::kInvalidArgument, "\"" + text + "\" names the transport \"" + url->scheme +
+                                              "\", which is not known" + suggest(url->scheme, schemes)};
+  }
+
+  EventLoop loop_;
+  std::vector<std::unique_ptr<Transport>> transports_;
+};
 
 void read_name(ConfigReader& file, NodeOptions& options) {
   const toml::node* found = file.require("name");
@@ -52,18 +59,18 @@ void read_name(ConfigReader& file, NodeOptions& options) {
   if (options.name.empty() || Url::looks_like_url(options.name)) file.wrong("name", *found, "a name, and no URL");
 }
 
-void read_listen(ConfigReader& file, const std::vector<std::string>& schemes, NodeOptions& options) {
+void read_listen(ConfigReader& file, const UrlChecker& checker, NodeOptions& options) {
   const toml::node* found = file.find("listen");
   if (found == nullptr) return;
   if (auto urls = strings_of(*found)) {
-    check_urls(*urls, *found, schemes, file.errors());
+    checker.check(*urls, *found, Transport::Use::kListen, file.errors());
     options.listen = *std::move(urls);
   } else {
     file.wrong("listen", *found, R"(an array of URLs, as ["tcp://127.0.0.1:7000"])");
   }
 }
 
-void read_peers(ConfigReader peers, const std::vector<std::string>& schemes, NodeOptions& options) {
+void read_peers(ConfigReader peers, const UrlChecker& checker, NodeOptions& options) {
   for (const auto& [key, value] : peers.content()) {
     const std::string name(key.str());
     auto urls = strings_of(value);
@@ -72,7 +79,7 @@ void read_peers(ConfigReader peers, const std::vector<std::string>& schemes, Nod
       peers.wrong(name, value, R"(a URL, as "tcp://127.0.0.1:7000", or an array of them)");
       continue;
     }
-    check_urls(*urls, value, schemes, peers.errors());
+    checker.check(*urls, value, Transport::Use::kConnect, peers.errors());
     options.peers.emplace(name, *std::move(urls));
   }
 }
@@ -195,13 +202,13 @@ NodeConfig read_config(const toml::table& table, ConfigErrors& errors) {
   NodeOptions& options = config.options;
   options.transports = standard_transports();
   options.codecs = standard_codecs();
-  const std::vector<std::string> schemes = schemes_of(options);
+  const UrlChecker checker(options);
 
   ConfigReader file(table, "", errors);
   read_name(file, options);
-  read_listen(file, schemes, options);
+  read_listen(file, checker, options);
   read_codec(file, options);
-  read_peers(file.table("peers"), schemes, options);
+  read_peers(file.table("peers"), checker, options);
   read_modules(file, options);
   read_calls(file.table("calls"), options);
   read_pool(file.table("pool"), options);

@@ -89,6 +89,10 @@ Status Status::with_hop(Hop hop) const {
   return copy;
 }
 
+void Status::throw_if_error() const {
+  if (!ok()) throw RpcError(*this);
+}
+
 std::string Status::to_string() const {
   std::string text(onward::to_string(code()));
   if (rep_ == nullptr) return text;

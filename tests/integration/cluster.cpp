@@ -140,7 +140,7 @@ NodeOptions Cluster::client_options(const std::string& name) const {
 
 std::unique_ptr<Node> Cluster::client(const std::string& name) {
   auto node = std::make_unique<Node>(client_options(name));
-  if (const Status started = node->start(); !started.ok()) throw RpcError(started);
+  node->start().throw_if_error();
   return node;
 }
 

@@ -57,6 +57,19 @@ TEST_P(CustomNode, InitRpcAndShutdownCanBeRepeated) {
   }
 }
 
+int twice(int x) { return 2 * x; }
+
+TEST_P(CustomNode, InitRpcRegistersFunctionsBeforeTheNodeStarts) {
+  NodeOptions options = cluster.client_options();
+  options.listen = {cluster.url("client")};
+  init_rpc(std::move(options), [](FunctionTable& functions) { functions.add("twice", twice).throw_if_error(); });
+  EXPECT_EQ(rpc_sync(cluster.url("client"), twice, 21), 42);
+  shutdown();
+  EXPECT_THROW(init_rpc(cluster.client_options(), [](FunctionTable&) { throw RpcError(StatusCode::kInternal, "no"); }),
+               RpcError);
+  init_rpc(cluster.client_options());  // nothing is left of the one that failed
+}
+
 ONWARD_ON_EVERY_TRANSPORT(CustomNode);
 
 }  // namespace

@@ -84,9 +84,10 @@ class InprocTransport final : public Transport {
       : loop_(loop), limits_(limits), hub_(std::move(hub)) {}
 
   [[nodiscard]] std::string_view scheme() const override { return kScheme; }
+  [[nodiscard]] Status check(const Url& url, Use) const override { return check_name(url); }
 
   [[nodiscard]] Result<std::unique_ptr<Connection>> connect(const Url& url) override {
-    if (Status status = check(url); !status.ok()) return std::unexpected(std::move(status));
+    if (Status status = check_name(url); !status.ok()) return std::unexpected(std::move(status));
     auto link = std::make_shared<InprocLink>();
     auto connection = std::make_unique<InprocConnection>(loop_, limits_, url.to_string(), link, 0);
     if (std::shared_ptr<InprocPort> port = hub_->names().find(url.rest); port != nullptr) {
@@ -99,7 +100,7 @@ class InprocTransport final : public Transport {
   }
 
   [[nodiscard]] Result<std::unique_ptr<Listener>> listen(const Url& url, ListenerEvents& events) override {
-    if (Status status = check(url); !status.ok()) return std::unexpected(std::move(status));
+    if (Status status = check_name(url); !status.ok()) return std::unexpected(std::move(status));
     auto listener = std::make_unique<InprocListener>(loop_, limits_, hub_, url, events);
     if (listener->begin()) return listener;
     return fail(StatusCode::kAlreadyExists,
@@ -107,7 +108,7 @@ class InprocTransport final : public Transport {
   }
 
  private:
-  static Status check(const Url& url) {
+  static Status check_name(const Url& url) {
     if (url.scheme == kScheme && !url.rest.empty()) return {};
     return {StatusCode::kInvalidArgument, url.to_string() + ": the inproc transport wants an inproc://NAME URL"};
   }

@@ -39,7 +39,9 @@ void FrameWriter::append(Message&& message) {
   }
 
   std::size_t frame_bytes = kHeaderBytes + header.segment_count * kSegmentLengthBytes;
-  std::byte* to = grow(frame_bytes);
+  // In front of a body that is not copied, if nobody else has it, so that the two are one piece.
+  const bool in_front = body_bytes > kCopyBytes && payload.body.header_room() >= frame_bytes;
+  std::byte* to = in_front ? payload.body.prepend(frame_bytes) : grow(frame_bytes);
   std::memcpy(to, &header, kHeaderBytes);
   to += kHeaderBytes;
   frame_bytes += body_bytes;

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "stream/socket_stream.h"
@@ -43,6 +44,26 @@ std::unexpected<Status> listen_failure(const Url& url, int error_number) {
   }
 }
 
+std::optional<SocketAddress> local_address(const HostPort& target) {
+  return SocketAddress::parse(target.host == "localhost" ? "127.0.0.1" : target.host, target.port);
+}
+
+Result<HostPort> parse_for(const Url& url, Transport::Use use) {
+  Result<HostPort> target = parse_target(url);
+  if (!target) return target;
+  const bool any = is_any_host(target->host);
+  if (use == Transport::Use::kConnect && (any || target->port == 0)) {
+    return fail(StatusCode::kInvalidArgument,
+                url.to_string() + ": that is where one listens; to connect, say which host and which port");
+  }
+  if (use == Transport::Use::kListen && !any && !local_address(*target)) {
+    return fail(StatusCode::kInvalidArgument,
+                "cannot listen on " + url.to_string() + ": \"" + target->host +
+                    "\" is no address; use one of this machine's, localhost, or * for all");
+  }
+  return target;
+}
+
 Result<FileDescriptor> listen_on(const Url& url, const SocketAddress& address, const TcpOptions& options) {
   FileDescriptor socket(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket.is_open()) return listen_failure(url, errno);
@@ -65,10 +86,7 @@ Result<FileDescriptor> listen_on(const Url& url, const HostPort& target, const T
     if (both || both.error().code() != StatusCode::kUnavailable) return both;
     return listen_on(url, *SocketAddress::parse("0.0.0.0", target.port), options);
   }
-  const std::string& host = target.host == "localhost" ? "127.0.0.1" : target.host;
-  if (const auto address = SocketAddress::parse(host, target.port)) return listen_on(url, *address, options);
-  return fail(StatusCode::kInvalidArgument, "cannot listen on " + url.to_string() + ": \"" + host +
-                                                "\" is no address; use one of this machine's, localhost, or * for all");
+  return listen_on(url, *local_address(target), options);
 }
 
 class TcpTransport final : public Transport {
@@ -77,14 +95,14 @@ class TcpTransport final : public Transport {
       : loop_(loop), limits_(limits), options_(std::move(options)), resolver_(loop, options_.resolve) {}
 
   [[nodiscard]] std::string_view scheme() const override { return kScheme; }
+  [[nodiscard]] Status check(const Url& url, Use use) const override {
+    const Result<HostPort> target = parse_for(url, use);
+    return target ? Status() : target.error();
+  }
 
   [[nodiscard]] Result<std::unique_ptr<Connection>> connect(const Url& url) override {
-    Result<HostPort> target = parse_target(url);
+    Result<HostPort> target = parse_for(url, Use::kConnect);
     if (!target) return std::unexpected(target.error());
-    if (is_any_host(target->host) || target->port == 0) {
-      return fail(StatusCode::kInvalidArgument,
-                  url.to_string() + ": that is where one listens; to connect, say which host and which port");
-    }
     auto connection = std::make_unique<StreamConnection>(loop_, limits_, url.to_string());
     auto connector = std::make_unique<TcpConnector>(loop_, resolver_, options_, *connection, std::move(*target));
     TcpConnector& begins = *connector;
@@ -94,7 +112,7 @@ class TcpTransport final : public Transport {
   }
 
   [[nodiscard]] Result<std::unique_ptr<Listener>> listen(const Url& url, ListenerEvents& events) override {
-    Result<HostPort> target = parse_target(url);
+    Result<HostPort> target = parse_for(url, Use::kListen);
     if (!target) return std::unexpected(target.error());
     Result<FileDescriptor> socket = listen_on(url, *target, options_);
     if (!socket) return std::unexpected(socket.error());

@@ -85,6 +85,10 @@ class UnixTransport final : public Transport {
       : loop_(loop), limits_(limits), options_(options) {}
 
   [[nodiscard]] std::string_view scheme() const override { return "unix"; }
+  [[nodiscard]] Status check(const Url& url, Use) const override {
+    const Result<UnixAddress> address = UnixAddress::parse(url);
+    return address ? Status() : address.error();
+  }
 
   [[nodiscard]] Result<std::unique_ptr<Connection>> connect(const Url& url) override {
     Result<UnixAddress> address = UnixAddress::parse(url);

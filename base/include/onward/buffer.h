@@ -22,7 +22,7 @@ namespace onward {
 class Buffer {
  public:
   // Bytes in front of data() that prepend() may use; every allocated Buffer starts with this much,
-  // enough for a frame header and its segment table of up to eight segments.
+  // enough for a frame header and the table of four segments.
   static constexpr std::size_t kHeaderRoom = 64;
 
   Buffer() noexcept = default;

@@ -85,6 +85,9 @@ class [[nodiscard]] Status {
 
   static constexpr std::size_t kMaxHops = 64;
 
+  // Throws RpcError with this status unless it is OK.
+  void throw_if_error() const;
+
  private:
   struct Rep;
   static void release(Rep* rep) noexcept;

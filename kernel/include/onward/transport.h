@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -106,6 +107,11 @@ class Transport {
  public:
   virtual ~Transport() = default;
   [[nodiscard]] virtual std::string_view scheme() const = 0;
+
+  enum class Use : std::uint8_t { kConnect, kListen };
+  // What can be said about a URL without trying: INVALID_ARGUMENT where connect() or listen() would return it.
+  // So that a configuration is refused with file and line. By default nothing is.
+  [[nodiscard]] virtual Status check([[maybe_unused]] const Url& url, [[maybe_unused]] Use use) const { return {}; }
 
   // Returns at once. What is wrong with the URL itself is INVALID_ARGUMENT; whatever happens later
   // (no such host, refused) comes as on_closed with UNAVAILABLE, naming the address.

@@ -187,5 +187,15 @@ TEST(ResultTest, FailMakesAnError) {
   EXPECT_EQ(half(3).error().message(), "odd");
 }
 
+TEST(Status, ThrowsIfItIsAnError) {
+  EXPECT_NO_THROW(Status().throw_if_error());
+  try {
+    Status(StatusCode::kNotFound, "gone").throw_if_error();
+    ADD_FAILURE();
+  } catch (const RpcError& error) {
+    EXPECT_EQ(error.status().to_string(), "NOT_FOUND: gone");
+  }
+}
+
 }  // namespace
 }  // namespace onward

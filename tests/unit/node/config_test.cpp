@@ -160,11 +160,18 @@ TEST(Config, NameIsNoUrl) {
 }
 
 TEST(Config, Urls) {
-  EXPECT_THAT(refused("name = \"a\"\nlisten = [\n\"tcp://h:1\",\n\"nothing\"]"),
+  EXPECT_THAT(refused("name = \"a\"\nlisten = [\n\"tcp://*:0\",\n\"nothing\"]"),
               ElementsAre(StartsWith("n.toml:4: \"nothing\" is not a URL")));
   EXPECT_THAT(
       refused("name = \"a\"\n[peers]\nb = \"tpc://h:1\""),
       ElementsAre("n.toml:3: \"tpc://h:1\" names the transport \"tpc\", which is not known; did you mean \"tcp\"?"));
+  EXPECT_THAT(
+      refused("name = \"a\"\nlisten = [\"tcp://127.0.0.1:70000\", \"tcp://host:1\"]\n[peers]\nb = \"tcp://h:0\"\n"
+              "c = [\n\"unix:///x\",\n\"tcp://:7000\"]"),
+      ElementsAre(AllOf(StartsWith("n.toml:2: "), HasSubstr("70000")),
+                  AllOf(StartsWith("n.toml:2: "), HasSubstr("\"host\" is no address")),
+                  AllOf(StartsWith("n.toml:4: "), HasSubstr("which port")),
+                  AllOf(StartsWith("n.toml:7: "), HasSubstr("which host"))));
 }
 
 TEST(Config, CodecsAndModulesThatAreNotThere) {
