@@ -121,22 +121,6 @@ TEST_F(EventLoopTest, SaysWhetherAnythingWasDone) {
   EXPECT_FALSE(loop.run_once(false));
 }
 
-TEST_F(EventLoopTest, StaysAwakeForAsLongAsItIsTold) {
-  settle();
-  EXPECT_EQ(loop.stay_awake(50us), clock.now() + 50us);
-  // It may sleep, but does not: else nothing would wake it.
-  for (int i = 0; i < 3; ++i) EXPECT_FALSE(loop.run_once(true));
-  loop.stay_awake(20us);  // changes nothing
-  Timer timer(loop, [&] { happened.push_back("timer"); });
-  timer.arm(1ms);
-  clock.advance(49us);
-  for (int i = 0; i < 3; ++i) loop.run_once(true);
-  EXPECT_TRUE(happened.empty());
-  std::thread later([&] { clock.advance(1ms); });
-  while (happened.empty()) loop.run_once(true);
-  later.join();
-}
-
 TEST_F(EventLoopTest, TimeIsFrozenDuringATurn) {
   settle();
   const TimePoint before = loop.now();

@@ -47,6 +47,26 @@ class LoopThread {
   std::thread thread_;
 };
 
+TEST(EventLoopThread, StaysAwakeForAsLongAsItIsTold) {
+  ManualClock clock;
+  EventLoop loop({}, clock);
+  bool expired = false;
+  while (loop.run_once(false)) {
+  }
+  EXPECT_EQ(loop.stay_awake(50us), clock.now() + 50us);
+  // It may sleep, but does not: else nothing would wake it.
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(loop.run_once(true));
+  loop.stay_awake(20us);  // changes nothing
+  Timer timer(loop, [&] { expired = true; });
+  timer.arm(1ms);
+  clock.advance(49us);
+  for (int i = 0; i < 3; ++i) loop.run_once(true);
+  EXPECT_FALSE(expired);
+  std::thread later([&] { clock.advance(1ms); });
+  while (!expired) loop.run_once(true);
+  later.join();
+}
+
 TEST(EventLoopThread, EachThreadsPostsKeepTheirOrder) {
   constexpr int kThreads = 4;
   constexpr int kPosts = 20'000;
