@@ -304,6 +304,10 @@ show_killed_worker() {
   say "worker-2 is frozen (SIGSTOP), so that the call of example 1 hangs there. Then it is killed (SIGKILL)." \
     "The caller hears of it at once, with every node that the call had passed."
   kill -STOP "${pids[worker-2]}"
+  for _ in {1..200}; do
+    [[ $(<"/proc/${pids[worker-2]}/stat") == *") T "* ]] && break
+    sleep 0.01
+  done
   show_call front rfc.nested.my_add_3 1 2 3
   local status=0 before caller
   "$onward" call "${urls[front]}" rfc.nested.my_add_3 1 2 3 >"$temporary/answer" 2>"$temporary/error" &

@@ -98,7 +98,7 @@ TEST_P(CallCommand, NobodyListens) {
 }
 
 TEST_P(CallCommand, TimeoutEndsACallToANodeThatHangs) {
-  cluster.node("worker").send_signal(SIGSTOP);
+  cluster.node("worker").freeze();
   const CommandResult through = call({"--timeout", "0.3", cluster.url("front"), "rfc.my_add_3", "1", "2", "3"});
   expect_failure(
       through, kFailed,

@@ -88,6 +88,13 @@ void Process::send_signal(int number) const noexcept {
   if (!ending_) ::kill(id_, number);
 }
 
+void Process::freeze() const {
+  send_signal(SIGSTOP);
+  siginfo_t unused{};
+  // WEXITED, so that the death of one that does not stop is noticed as well.
+  if (::waitid(P_PID, static_cast<id_t>(id_), &unused, WSTOPPED | WEXITED | WNOWAIT) != 0) fail("waitid");
+}
+
 std::optional<Ending> Process::wait_for_end(std::chrono::milliseconds patience) {
   if (ending_) return ending_;
   const int descriptor = static_cast<int>(::syscall(SYS_pidfd_open, id_, 0));

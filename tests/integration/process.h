@@ -59,6 +59,8 @@ class Process {
   [[nodiscard]] pid_t id() const noexcept { return id_; }
   // To this process only; nothing once it has been reaped.
   void send_signal(int number) const noexcept;
+  // Stops all its threads until SIGCONT; returns when none of them runs any more.
+  void freeze() const;
   // Waits for its end and reaps it; nothing if it runs on after `patience`. Again and again the same.
   std::optional<Ending> wait_for_end(std::chrono::milliseconds patience = kPatience);
   // SIGKILL, and the end of it.

@@ -100,7 +100,7 @@ TEST_P(Search, ShardThatHangsIsListedAfterItsOwnTimeout) {
   cluster.node("front").kill();
   start_front(std::chrono::milliseconds(kSanitized ? 2000 : 400));
   EXPECT_TRUE(rpc_sync(*client, "front", kSearch, "pear", 100).failures.empty());
-  cluster.node("south").send_signal(SIGSTOP);
+  cluster.node("south").freeze();
   const SearchResult result = rpc_sync(*client, to("front", {.timeout = kNoTimeout}), kSearch, "pear", 100);
   EXPECT_THAT(places(result), ElementsAre("north/a.txt:2", "north/sub/b.txt:1", "east/c.txt:1", "east/c.txt:3"));
   ASSERT_EQ(result.failures.size(), 1U);
