@@ -28,6 +28,12 @@ void Link::release() noexcept {
   if (--references_ == 0) delete this;
 }
 
+std::string reason_beside(const std::string& who, const std::string& reason) {
+  const std::size_t open = who.find(" (");
+  const std::string address = open == std::string::npos ? who : who.substr(open + 2, who.size() - open - 3);
+  return reason.starts_with(address + ": ") ? reason.substr(address.size() + 2) : reason;
+}
+
 std::string Link::describe() const {
   if (!node_.empty()) return node_ + " (" + description_ + ")";
   return peer_ != nullptr && !peer_->expected_name().empty() ? peer_->expected_name() + " (" + description_ + ")"
@@ -39,7 +45,7 @@ void Link::start() {
   handshake_timer_.arm(kHandshakeTimeout);
   wire::Hello hello;
   hello.node = core_.options.name;
-  hello.software = "onward 0.1.0";
+  hello.software = "onward " ONWARD_VERSION;
   hello.max_body_bytes = core_.options.limits.max_body_bytes;
   hello.max_message_bytes = core_.options.limits.max_message_bytes;
   for (const auto& codec : core_.codecs) {
@@ -151,7 +157,7 @@ void Link::on_closed(const Status& reason) {
   const bool was_ready = state_ == State::kReady || state_ == State::kDraining;
   state_ = State::kClosed;
   handshake_timer_.cancel();
-  const std::string why = reason.ok() ? "it closed the connection" : reason.message();
+  const std::string why = reason.ok() ? "it closed the connection" : reason_beside(describe(), reason.message());
   const bool fault = reason.code() == StatusCode::kInvalidArgument ||
                      reason.code() == StatusCode::kFailedPrecondition ||
                      reason.code() == StatusCode::kResourceExhausted;

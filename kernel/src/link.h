@@ -20,6 +20,10 @@ namespace onward {
 class NodeCore;
 class Peer;
 
+// What a transport says about a connection begins with its address. Without it, where `who` ("b (ADDRESS)", or the
+// address alone) has named it already.
+[[nodiscard]] std::string reason_beside(const std::string& who, const std::string& reason);
+
 class Link final : public ConnectionEvents, public ReplySink {
  public:
   enum class State : std::uint8_t { kHandshake, kReady, kDraining, kClosed };

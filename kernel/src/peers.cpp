@@ -24,7 +24,8 @@ std::string Peer::describe() const {
 std::string Peer::trouble() const {
   if (link_ != nullptr) return {};
   if (last_failure_.ok()) return "the connection is not established yet";
-  return last_failure_.message() + " (" + std::to_string(failures_) + (failures_ == 1 ? " attempt)" : " attempts)");
+  return reason_beside(describe(), last_failure_.message()) + " (" + std::to_string(failures_) +
+         (failures_ == 1 ? " attempt)" : " attempts)");
 }
 
 void Peer::wait_for_link(OutgoingCall& call, Message message) {
@@ -47,8 +48,8 @@ void Peer::wait_for_link(OutgoingCall& call, Message message) {
   waiting_.push_back({&call, std::move(message), core_.loop->now()});
   ++waiting_live_;
   if (!refused.ok()) {
-    core_.caller.fail(
-        call, refused.with_message("call of " + call.name().name + " at " + describe() + ": " + refused.message()));
+    core_.caller.fail(call, refused.with_message("call of " + call.name().name + " at " + describe() + ": " +
+                                                 reason_beside(describe(), refused.message())));
     return;
   }
   if (dialling_ == nullptr && !retry_timer_.armed()) dial();
@@ -144,11 +145,12 @@ void Peer::on_link_closed(Link& link, bool dialled, bool was_ready, const Status
 }
 
 void Peer::on_dial_failed(const Status& reason) {
+  const std::string who = describe();  // with the URL that has failed
+  const std::string why = reason_beside(who, reason.message());
   ++failures_;
   ++next_url_;
   last_failure_ = reason;
-  core_.log(failures_ == 1 ? LogLevel::kWarning : LogLevel::kDebug,
-            "cannot reach " + describe() + ": " + reason.message());
+  core_.log(failures_ == 1 ? LogLevel::kWarning : LogLevel::kDebug, "cannot reach " + who + ": " + why);
   // Every URL has been tried once.
   if (urls_.empty() || next_url_ % urls_.size() == 0) {
     // A peer that answers, but is not the one that was meant, will not change by waiting.
@@ -160,7 +162,7 @@ void Peer::on_dial_failed(const Status& reason) {
     }
     for (OutgoingCall* call : failing) {
       core_.caller.fail(*call, Status(hopeless ? reason.code() : StatusCode::kUnavailable,
-                                      "call of " + call->name().name + " at " + describe() + ": " + reason.message()));
+                                      "call of " + call->name().name + " at " + who + ": " + why));
     }
   }
   retry_later();
@@ -181,8 +183,8 @@ void Peer::fail_waiting(const Status& error) {
       ++waiting_begin_;
       continue;
     }
-    core_.caller.fail(
-        *call, error.with_message("call of " + call->name().name + " at " + describe() + ": " + error.message()));
+    core_.caller.fail(*call, error.with_message("call of " + call->name().name + " at " + describe() + ": " +
+                                                reason_beside(describe(), error.message())));
   }
 }
 
