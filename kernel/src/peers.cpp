@@ -160,9 +160,10 @@ void Peer::on_dial_failed(const Status& reason) {
     for (const Waiting& entry : waiting_) {
       if (entry.call != nullptr && (hopeless || entry.call->fail_fast_)) failing.push_back(entry.call);
     }
+    const StatusCode code = hopeless ? reason.code() : StatusCode::kUnavailable;
+    const std::string what = " at " + who + ": " + why;
     for (OutgoingCall* call : failing) {
-      core_.caller.fail(*call, Status(hopeless ? reason.code() : StatusCode::kUnavailable,
-                                      "call of " + call->name().name + " at " + who + ": " + why));
+      core_.caller.fail(*call, Status(code, "call of " + call->name().name + what));
     }
   }
   retry_later();
