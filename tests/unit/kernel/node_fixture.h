@@ -46,6 +46,12 @@ class NodeTest : public ::testing::Test {
  protected:
   using Register = std::function<void(FunctionTable&)>;
 
+  // The functions that a test registers use its own members: they must not run any more when those go.
+  void TearDown() override {
+    a.reset();
+    b.reset();
+  }
+
   // A node that listens on inproc://NAME.
   [[nodiscard]] NodeOptions options(const std::string& name) const {
     NodeOptions result{.name = name};
