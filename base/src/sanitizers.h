@@ -3,7 +3,8 @@
 
 namespace onward {
 
-// True in builds where every allocation must be seen by a sanitizer: pools then keep nothing.
+// True in builds where every allocation must be seen by a sanitizer: pools then keep nothing, and tests do less of the
+// same.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 inline constexpr bool kSanitized = true;
 #elif defined(__has_feature)

@@ -29,15 +29,14 @@ void Caller::start(OutgoingCall& call, Peer& peer, const CallOptions& options, M
   call.fail_fast_ = options.fail_fast;
   ++in_flight_;
   if (core_.stopped.load(std::memory_order_relaxed)) {
-    fail(call, Status(StatusCode::kUnavailable, describe(call) + ": node " + core_.options.name + " has shut down"));
+    fail_locally(call, Status(StatusCode::kUnavailable, "node " + core_.options.name + " has shut down"));
     return;
   }
   const Duration timeout = options.timeout.value_or(Duration(core_.timeout.load(std::memory_order_relaxed)));
   if (timeout <= Duration::zero()) {
-    fail(call, Status(StatusCode::kDeadlineExceeded,
-                      describe(call) + ": its timeout of " +
-                          std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count()) +
-                          " ms had passed before it was sent"));
+    const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count();
+    fail_locally(call, Status(StatusCode::kDeadlineExceeded,
+                              "its timeout of " + std::to_string(milliseconds) + " ms had passed before it was sent"));
     return;
   }
   if (timeout != kNoTimeout) {
@@ -64,7 +63,7 @@ void Caller::send(OutgoingCall& call, Link& link, Message message) {
                      std::to_string(link.queued_bytes()) + " bytes wait to be sent to it already; it reads too slowly");
   }
   if (!refused.ok()) {
-    fail(call, refused.with_message(describe(call) + ": " + refused.message()));
+    fail_locally(call, refused);
     return;
   }
   if (first_free_ == kNoSlot) {
@@ -112,9 +111,9 @@ void Caller::on_response(Link& link, InboundMessage& message) {
   if (call == nullptr) return;
   const Codec* codec = core_.codecs[message.header.codec].get();
   if (codec == nullptr) {
-    fail(*call,
-         Status(StatusCode::kInternal, describe(*call) + ": the answer came in codec " +
-                                           std::to_string(message.header.codec) + ", which this node does not have"));
+    fail_locally(*call,
+                 Status(StatusCode::kInternal, "the answer came in codec " + std::to_string(message.header.codec) +
+                                                   ", which this node does not have"));
     return;
   }
   detach(*call);
@@ -128,7 +127,7 @@ void Caller::on_error(Link& link, InboundMessage& message) {
   if (call == nullptr) return;
   const Result<wire::RemoteError> error = wire::decode_error(message.body);
   if (!error) {
-    fail(*call, Status(StatusCode::kInternal, describe(*call) + ": " + error.error().message()));
+    fail_locally(*call, Status(StatusCode::kInternal, error.error().message()));
     return;
   }
   Status status = error->status;
@@ -151,19 +150,20 @@ void Caller::fail(OutgoingCall& call, const Status& error) noexcept {
   core_.check_drained();
 }
 
+void Caller::fail_locally(OutgoingCall& call, const Status& reason) {
+  const std::string peer = call.link_ != nullptr ? call.link_->describe() : call.peer_->describe();
+  fail(call, reason.with_message("call of " + call.name().name + " at " + peer + ": " +
+                                 reason_beside(peer, reason.message())));
+}
+
 void Caller::on_deadline(OutgoingCall& call) noexcept {
-  std::string text = describe(call) + ": no answer within " + std::to_string(call.timeout_ms_) + " ms";
+  std::string text = "no answer within " + std::to_string(call.timeout_ms_) + " ms";
   if (call.link_ != nullptr) {
     call.link_->send(wire::bare(MessageKind::kCancel, call.call_id_));
   } else if (const std::string trouble = call.peer_->trouble(); !trouble.empty()) {
     text += "; it was never sent: " + trouble;
   }
-  fail(call, Status(StatusCode::kDeadlineExceeded, std::move(text)));
-}
-
-std::string Caller::describe(const OutgoingCall& call) const {
-  return "call of " + call.name().name + " at " +
-         (call.link_ != nullptr ? call.link_->describe() : call.peer_->describe());
+  fail_locally(call, Status(StatusCode::kDeadlineExceeded, std::move(text)));
 }
 
 }  // namespace onward

@@ -30,6 +30,8 @@ class Caller {
 
   // Ends a call with an error, wherever it stands.
   void fail(OutgoingCall& call, const Status& error) noexcept;
+  // The same for what this node has found: the message is that of `reason` behind "call of FUNCTION at PEER".
+  void fail_locally(OutgoingCall& call, const Status& reason);
   void on_deadline(OutgoingCall& call) noexcept;
 
   [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_; }
@@ -46,7 +48,6 @@ class Caller {
   OutgoingCall* find(const Link& link, std::uint64_t call_id) noexcept;
   // Takes the call out of table, wheel and list: it is ready to be ended.
   void detach(OutgoingCall& call) noexcept;
-  [[nodiscard]] std::string describe(const OutgoingCall& call) const;
 
   NodeCore& core_;
   std::vector<Slot> slots_;

@@ -163,8 +163,7 @@ void Link::on_closed(const Status& reason) {
                      reason.code() == StatusCode::kResourceExhausted;
   core_.log(fault ? LogLevel::kWarning : LogLevel::kDebug, "connection with " + describe() + " ended: " + why);
   while (calls != nullptr) {
-    core_.caller.fail(*calls, Status(StatusCode::kUnavailable, "call of " + calls->name().name + " at " + describe() +
-                                                                   ": the connection was lost: " + why));
+    core_.caller.fail_locally(*calls, Status(StatusCode::kUnavailable, "the connection was lost: " + why));
   }
   if (peer_ != nullptr) {
     peer_->on_link_closed(*this, dialled_, was_ready, reason);

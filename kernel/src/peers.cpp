@@ -48,8 +48,7 @@ void Peer::wait_for_link(OutgoingCall& call, Message message) {
   waiting_.push_back({&call, std::move(message), core_.loop->now()});
   ++waiting_live_;
   if (!refused.ok()) {
-    core_.caller.fail(call, refused.with_message("call of " + call.name().name + " at " + describe() + ": " +
-                                                 reason_beside(describe(), refused.message())));
+    core_.caller.fail_locally(call, refused);
     return;
   }
   if (dialling_ == nullptr && !retry_timer_.armed()) dial();
@@ -145,14 +144,14 @@ void Peer::on_link_closed(Link& link, bool dialled, bool was_ready, const Status
 }
 
 void Peer::on_dial_failed(const Status& reason) {
-  const std::string who = describe();  // with the URL that has failed
-  const std::string why = reason_beside(who, reason.message());
   ++failures_;
-  ++next_url_;
   last_failure_ = reason;
-  core_.log(failures_ == 1 ? LogLevel::kWarning : LogLevel::kDebug, "cannot reach " + who + ": " + why);
+  const std::string who = describe();
+  core_.log(failures_ == 1 ? LogLevel::kWarning : LogLevel::kDebug,
+            "cannot reach " + who + ": " + reason_beside(who, reason.message()));
+  retry_later();  // first: what fails may call again
   // Every URL has been tried once.
-  if (urls_.empty() || next_url_ % urls_.size() == 0) {
+  if (urls_.empty() || (next_url_ + 1) % urls_.size() == 0) {
     // A peer that answers, but is not the one that was meant, will not change by waiting.
     const bool hopeless =
         reason.code() == StatusCode::kFailedPrecondition || reason.code() == StatusCode::kInvalidArgument;
@@ -160,13 +159,10 @@ void Peer::on_dial_failed(const Status& reason) {
     for (const Waiting& entry : waiting_) {
       if (entry.call != nullptr && (hopeless || entry.call->fail_fast_)) failing.push_back(entry.call);
     }
-    const StatusCode code = hopeless ? reason.code() : StatusCode::kUnavailable;
-    const std::string what = " at " + who + ": " + why;
-    for (OutgoingCall* call : failing) {
-      core_.caller.fail(*call, Status(code, "call of " + call->name().name + what));
-    }
+    const Status failure(hopeless ? reason.code() : StatusCode::kUnavailable, reason.message());
+    for (OutgoingCall* call : failing) core_.caller.fail_locally(*call, failure);
   }
-  retry_later();
+  ++next_url_;  // describe() was about this one
 }
 
 void Peer::retry_later() {
@@ -184,8 +180,7 @@ void Peer::fail_waiting(const Status& error) {
       ++waiting_begin_;
       continue;
     }
-    core_.caller.fail(*call, error.with_message("call of " + call->name().name + " at " + describe() + ": " +
-                                                reason_beside(describe(), error.message())));
+    core_.caller.fail_locally(*call, error);
   }
 }
 

@@ -3,6 +3,7 @@
 // Conformance: connecting, closing and letting go, by either side and at any moment.
 #include <random>
 
+#include "sanitizers.h"
 #include "transport_conformance.h"
 
 namespace onward::testing_support {

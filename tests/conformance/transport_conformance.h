@@ -19,7 +19,6 @@
 #include <string>
 #include <vector>
 
-#include "../sanitized.h"
 #include "onward/event_loop.h"
 #include "onward/message.h"
 #include "onward/transport.h"
@@ -27,7 +26,7 @@
 namespace onward::testing_support {
 
 // How long a test waits for what must happen, before it fails.
-inline constexpr std::chrono::seconds kPatience{kSanitized ? 60 : 10};
+inline constexpr std::chrono::seconds kPatience{60};
 
 struct TransportUnderTest {
   std::string name;

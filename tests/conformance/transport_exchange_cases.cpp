@@ -3,6 +3,7 @@
 // Conformance: what is sent arrives, whole and in order.
 #include <thread>
 
+#include "sanitizers.h"
 #include "transport_conformance.h"
 
 namespace onward::testing_support {

@@ -24,9 +24,8 @@ struct Statistics {
   std::uint64_t connections = 0;  // the asking one is among them
   std::uint64_t calls_in_flight = 0;
   std::uint64_t requests_in_flight = 0;  // the question is one of them
-  std::uint64_t pool_queued = 0;
 };
-ONWARD_MEMBERS(Statistics, connections, calls_in_flight, requests_in_flight, pool_queued)
+ONWARD_MEMBERS(Statistics, connections, calls_in_flight, requests_in_flight)
 
 // At once.
 inline const auto kEcho = remote<std::string(std::string)>("probe.echo");

@@ -155,15 +155,15 @@ class ProbeModule final : public Module {
           return depth == 0 ? 0 : rpc_sync(peer, probe::kSyncPing, node_->name(), depth - 1) + 1;
         }));
     add(probe::kSyncRelayPark, blocking([](const std::string& peer) { return rpc_sync(peer, probe::kPark); }));
-    add(probe::kHang, blocking([] {
+    add(probe::kHang, blocking([this] {
+          log(LogLevel::kInfo, node_->name(), "hangs");
           for (;;) ::pause();
         }));
     add(probe::kStatistics, blocking([this] {
           const Node::Statistics now = node_->statistics();
           return Statistics{.connections = now.connections,
                             .calls_in_flight = now.calls_in_flight,
-                            .requests_in_flight = now.requests_in_flight,
-                            .pool_queued = now.pool_queued};
+                            .requests_in_flight = now.requests_in_flight};
         }));
   }
 

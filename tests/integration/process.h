@@ -19,7 +19,7 @@
 #include <thread>
 #include <vector>
 
-#include "sanitized.h"
+#include "sanitizers.h"
 
 namespace onward::testing_support {
 

@@ -240,8 +240,7 @@ TEST_F(ShutdownOnTcp, JobThatHangsDoesNotKeepTheProcess) {
   Process& node = cluster.start("node", {.toml = settings(0)});
   const auto client = cluster.client();
   const auto hangs = rpc_async(*client, to("node", kPatient), probe::kHang);
-  ASSERT_TRUE(await_statistics(*client, "node",
-                               [](const auto& now) { return now.requests_in_flight == 2 && now.pool_queued == 0; }));
+  ASSERT_TRUE(node.wait_for_line(Process::Stream::kError, "hangs"));
   node.send_signal(SIGTERM);
   EXPECT_EQ(error_of(hangs).code(), StatusCode::kUnavailable);
   EXPECT_EQ(node.wait_for_end().value_or(Ending()).code, 1);

@@ -18,6 +18,7 @@ namespace onward {
 namespace {
 
 using namespace std::chrono_literals;
+using test::thrown_by;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -27,16 +28,6 @@ class FutureTest : public test::LoopTest {
 };
 
 Status demo_error() { return Status(StatusCode::kNotFound, "gone").with_type("demo::Gone"); }
-
-template <class F>
-Status thrown_by(F function) {
-  try {
-    static_cast<void>(function());
-  } catch (...) {
-    return status_from_current_exception();
-  }
-  return {};
-}
 
 // ---- 1, 2: an async function is a function.
 

@@ -21,19 +21,10 @@ namespace {
 using namespace std::chrono_literals;
 using test::Event;
 using test::kHang;
+using test::thrown_by;
 using ::testing::HasSubstr;
 
 Status demo_error() { return Status(StatusCode::kNotFound, "gone").with_type("demo::Gone"); }
-
-template <class F>
-Status thrown_by(F function) {
-  try {
-    static_cast<void>(function());
-  } catch (...) {
-    return status_from_current_exception();
-  }
-  return {};
-}
 
 // A loop on a thread of its own, to which the test's Futures belong.
 class FutureThreadTest : public ::testing::Test {

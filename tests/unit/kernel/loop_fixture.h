@@ -22,6 +22,17 @@ namespace onward::test {
 // How long a test waits for what must happen before it is called hung.
 inline constexpr std::chrono::seconds kHang{10};
 
+// What `function` throws, as a status; OK if nothing.
+template <class F>
+[[nodiscard]] Status thrown_by(F function) {
+  try {
+    static_cast<void>(function());
+  } catch (...) {
+    return status_from_current_exception();
+  }
+  return {};
+}
+
 // Something that happens on another thread.
 class Event {
  public:

@@ -11,11 +11,11 @@ namespace onward {
 namespace {
 
 using namespace std::chrono_literals;
+using test::add_numbers;
 using test::error_of;
 using test::kHang;
 using ::testing::ElementsAre;
 
-int add_numbers(int x, int y) { return x + y; }
 std::string greet(std::string_view name) { return "Hello, " + std::string(name); }
 Future<int> add_later(int x, int y) {
   return Future<int>::of(x).then([y](int value) { return value + y; });

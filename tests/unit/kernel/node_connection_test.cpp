@@ -7,12 +7,11 @@ namespace onward {
 namespace {
 
 using namespace std::chrono_literals;
+using test::add_numbers;
 using test::error_of;
 using test::kHang;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-
-int add_numbers(int x, int y) { return x + y; }
 
 class NodeConnectionTest : public test::NodeTest {
  protected:

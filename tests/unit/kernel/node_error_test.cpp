@@ -9,6 +9,7 @@ namespace onward {
 namespace {
 
 using namespace std::chrono_literals;
+using test::add_numbers;
 using test::error_of;
 using test::kHang;
 using test::thrown_by;
@@ -17,7 +18,6 @@ using ::testing::HasSubstr;
 
 class NodeErrorTest : public test::NodeTest {};
 
-int add_numbers(int x, int y) { return x + y; }
 int not_registered(int x) { return x; }
 
 TEST_F(NodeErrorTest, AWrongSignatureNamesBoth) {

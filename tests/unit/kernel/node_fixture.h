@@ -32,15 +32,8 @@ template <class T>
   }
   return {};
 }
-template <class F>
-[[nodiscard]] Status thrown_by(F function) {
-  try {
-    static_cast<void>(function());
-  } catch (...) {
-    return status_from_current_exception();
-  }
-  return {};
-}
+
+inline int add_numbers(int x, int y) { return x + y; }
 
 class NodeTest : public ::testing::Test {
  protected:

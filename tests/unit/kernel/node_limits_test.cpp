@@ -9,12 +9,12 @@ namespace onward {
 namespace {
 
 using namespace std::chrono_literals;
+using test::add_numbers;
 using test::error_of;
 using test::kHang;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-int add_numbers(int x, int y) { return x + y; }
 Buffer echo(Buffer value) { return value; }
 std::string repeat(std::string_view text, int times) {
   std::string result;

@@ -13,8 +13,6 @@
 
 namespace onward::test {
 
-inline int add_numbers(int x, int y) { return x + y; }
-
 class NodeProtocolTest : public NodeTest {
  protected:
   using PeerPtr = std::shared_ptr<ScriptedPeer>;
@@ -54,39 +52,30 @@ class NodeProtocolTest : public NodeTest {
     message.header.function_id = function_id(function);
     return message;
   }
-  static Message add_request(int x, int y, std::uint64_t call_id) {
-    Message message = request("add", call_id);
-    EXPECT_TRUE(make_flex_codec()
-                    ->encode(
-                        [&](Encoder& encoder) {
-                          encoder.begin_sequence(2);
-                          encoder.integer(x);
-                          encoder.integer(y);
-                          encoder.end_sequence();
-                        },
-                        message.payload)
-                    .ok());
+  static Message in_flex(Message message, FunctionRef<void(Encoder&)> write) {
+    EXPECT_TRUE(make_flex_codec()->encode(write, message.payload).ok());
     return message;
   }
+  static Message add_request(int x, int y, std::uint64_t call_id) {
+    return in_flex(request("add", call_id), [&](Encoder& encoder) {
+      encoder.begin_sequence(2);
+      encoder.integer(x);
+      encoder.integer(y);
+      encoder.end_sequence();
+    });
+  }
   static Message park_request(std::uint64_t call_id) {
-    Message message = request("park", call_id);
-    EXPECT_TRUE(make_flex_codec()
-                    ->encode(
-                        [](Encoder& encoder) {
-                          encoder.begin_sequence(0);
-                          encoder.end_sequence();
-                        },
-                        message.payload)
-                    .ok());
-    return message;
+    return in_flex(request("park", call_id), [](Encoder& encoder) {
+      encoder.begin_sequence(0);
+      encoder.end_sequence();
+    });
   }
   static Message response(std::uint64_t call_id, int value) {
     Message message;
     message.header.kind = MessageKind::kResponse;
     message.header.codec = 1;
     message.header.call_id = call_id;
-    EXPECT_TRUE(make_flex_codec()->encode([&](Encoder& encoder) { encoder.integer(value); }, message.payload).ok());
-    return message;
+    return in_flex(std::move(message), [&](Encoder& encoder) { encoder.integer(value); });
   }
   static Status error_in(const std::optional<Message>& message) {
     if (!message) return {StatusCode::kDeadlineExceeded, "no message came"};

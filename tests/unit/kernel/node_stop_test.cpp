@@ -9,6 +9,7 @@ namespace onward {
 namespace {
 
 using namespace std::chrono_literals;
+using test::add_numbers;
 using test::error_of;
 using test::Event;
 using test::kHang;
@@ -16,8 +17,6 @@ using test::thrown_by;
 using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
-
-int add_numbers(int x, int y) { return x + y; }
 
 class NodeStopTest : public test::NodeTest {
  protected:

@@ -9,12 +9,11 @@ namespace onward {
 namespace {
 
 using namespace std::chrono_literals;
+using test::add_numbers;
 using test::error_of;
 using test::kHang;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-
-int add_numbers(int x, int y) { return x + y; }
 
 // Its server parks every call of "park" until the test completes it.
 class NodeTimeoutTest : public test::NodeTest {

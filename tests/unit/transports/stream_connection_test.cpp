@@ -11,7 +11,7 @@
 #include <array>
 #include <random>
 
-#include "../../sanitized.h"
+#include "sanitizers.h"
 #include "stream/socket_stream.h"
 
 namespace onward {

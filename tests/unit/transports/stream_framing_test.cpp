@@ -6,8 +6,8 @@
 
 #include <random>
 
-#include "../../sanitized.h"
 #include "fake_stream.h"
+#include "sanitizers.h"
 #include "stream/frame_reader.h"
 #include "stream/frame_writer.h"
 
