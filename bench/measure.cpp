@@ -89,6 +89,19 @@ void pin_to_cpu(int cpu) {
   }
 }
 
+void Phases::begin_measuring() {
+  measuring_ = true;
+  print_line("measuring");
+  cpu_us_ = process_cpu_us();
+  began_ = Clock::now();
+  ends_ = after(began_, measured_);
+}
+
+void Phases::end_measuring(Clock::time_point now) {
+  elapsed_ = now - began_;
+  cpu_us_ = process_cpu_us() - cpu_us_;
+}
+
 void print_line(std::string_view line) {
   std::string text(line);
   text += '\n';

@@ -43,6 +43,40 @@ class LatencyHistogram {
 // Keeps this process, and the threads it starts later, on one core. Throws std::system_error.
 void pin_to_cpu(int cpu);
 
+// The two phases of a client: it warms up, then it is measured.
+class Phases {
+ public:
+  using Seconds = std::chrono::duration<double>;
+
+  Phases(Seconds warm_up, Seconds measured) : warm_up_(warm_up), measured_(measured) {}
+
+  void start() { ends_ = after(Clock::now(), warm_up_); }
+  [[nodiscard]] bool over(Clock::time_point now) const { return now >= ends_; }
+  [[nodiscard]] bool measuring() const { return measuring_; }
+  // Says so in a line on standard output; times count from its return.
+  void begin_measuring();
+  // Must have been begun.
+  void end_measuring(Clock::time_point now);
+
+  [[nodiscard]] Clock::time_point began() const { return began_; }
+  // Of the whole measurement, which has ended.
+  [[nodiscard]] double seconds() const { return elapsed_.count(); }
+  [[nodiscard]] double cpu_us() const { return cpu_us_; }
+
+ private:
+  static Clock::time_point after(Clock::time_point now, Seconds span) {
+    return now + std::chrono::duration_cast<Clock::duration>(span);
+  }
+
+  Seconds warm_up_;
+  Seconds measured_;
+  Clock::time_point ends_;
+  Clock::time_point began_;
+  Seconds elapsed_{};
+  double cpu_us_ = 0;
+  bool measuring_ = false;
+};
+
 // Writes one whole line to standard output at once, since whoever reads it waits for it.
 // Throws std::system_error.
 void print_line(std::string_view line);

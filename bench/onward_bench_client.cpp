@@ -19,6 +19,7 @@ class ClosedLoop {
         server_(server),
         function_(function),
         settings_(settings),
+        phases_(Phases::Seconds(settings.warmup), Phases::Seconds(settings.seconds)),
         payload_(Buffer::allocate(settings.bytes)) {
     std::fill_n(payload_.mutable_data(), payload_.size(), std::byte{'x'});
   }
@@ -27,23 +28,21 @@ class ClosedLoop {
   void run() {
     node_.pool().submit([] {}).wait();
     post([this] {
-      phase_end_ =
-          Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(settings_.warmup));
+      phases_.start();
       for (int i = 0; i < settings_.in_flight; ++i) start_call();
     });
     finished_.get_future().get();
   }
 
   [[nodiscard]] JsonLine report() const {
-    const double seconds = std::chrono::duration<double>(ended_ - began_).count();
     const auto requests = static_cast<double>(requests_);
     JsonLine line;
     line.number("requests", requests_)
-        .number("req_per_s", requests / seconds)
+        .number("req_per_s", requests / phases_.seconds())
         .number("p50_us", latencies_.quantile_us(0.5))
         .number("p99_us", latencies_.quantile_us(0.99))
-        .number("client_cpu_us", cpu_us_ / requests)
-        .number("gb_per_s", requests * static_cast<double>(settings_.bytes) / seconds / 1e9)
+        .number("client_cpu_us", phases_.cpu_us() / requests)
+        .number("gb_per_s", requests * static_cast<double>(settings_.bytes) / phases_.seconds() / 1e9)
         .number("per_call", static_cast<double>(allocations_) / requests);
     return line;
   }
@@ -76,32 +75,26 @@ class ClosedLoop {
 
   void on_answer(Clock::time_point started) {
     const Clock::time_point at = settings_.in_flight == 1 ? Clock::now() : now();
-    if (measuring_) {
+    if (phases_.measuring()) {
       ++requests_;
       latencies_.add(at - started);
     }
-    if (at >= phase_end_) next_phase(at);
+    if (phases_.over(at)) next_phase(at);
     if (!done_) start_call();
   }
 
   void next_phase(Clock::time_point at) {
     if (done_) return;
-    if (!measuring_) {
-      measuring_ = true;
-      print_line("measuring");
+    if (!phases_.measuring()) {
       latencies_.clear();
       requests_ = 0;
+      phases_.begin_measuring();
       allocations_ = allocations();
-      cpu_us_ = process_cpu_us();
-      began_ = Clock::now();
-      phase_end_ =
-          began_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(settings_.seconds));
       return;
     }
     done_ = true;
-    ended_ = at;
     allocations_ = allocations() - allocations_;
-    cpu_us_ = process_cpu_us() - cpu_us_;
+    phases_.end_measuring(at);
     finished_.set_value();
   }
 
@@ -115,16 +108,12 @@ class ClosedLoop {
   PeerHandle server_;
   const Remote<Buffer(Buffer)>& function_;
   Settings settings_;
+  Phases phases_;
   Buffer payload_;
   LatencyHistogram latencies_;
   std::promise<void> finished_;
-  Clock::time_point phase_end_;
-  Clock::time_point began_;
-  Clock::time_point ended_;
   std::uint64_t requests_ = 0;
   std::uint64_t allocations_ = 0;
-  double cpu_us_ = 0;
-  bool measuring_ = false;
   bool done_ = false;
 };
 

@@ -120,6 +120,7 @@ class PingClient {
  public:
   explicit PingClient(const ClientOptions& options)
       : options_(options),
+        phases_(options.warmup, options.measured),
         loop_(options.waiting),
         socket_(connect_to(options.url)),
         outgoing_(options.in_flight * kMessageBytes, 'x'),
@@ -129,9 +130,8 @@ class PingClient {
         writable_(loop_.prepare<&PingClient::send>(socket_.fd(), EV_WRITE, this)) {}
 
   void run() {
-    const auto now = Clock::now();
-    phase_end_ = now + std::chrono::duration_cast<Clock::duration>(options_.warmup);
-    send_new(options_.in_flight, now);
+    phases_.start();
+    send_new(options_.in_flight, Clock::now());
     loop_.run();
     report();
   }
@@ -148,24 +148,19 @@ class PingClient {
     if (messages == 0) return;
     completed_ += messages;
     send_times_.pop(messages, now, latencies_);
-    if (now >= phase_end_) return end_phase(messages);
+    if (phases_.over(now)) return end_phase(messages);
     send_new(messages, now);
   }
 
   void end_phase(std::size_t messages) {
-    if (measuring_) {
-      elapsed_ = Clock::now() - started_;
-      cpu_us_ = process_cpu_us() - cpu_us_;
+    if (phases_.measuring()) {
+      phases_.end_measuring(Clock::now());
       return loop_.stop();
     }
-    measuring_ = true;
     latencies_.clear();
     completed_ = 0;
-    print_line("measuring");
-    cpu_us_ = process_cpu_us();
-    started_ = Clock::now();
-    phase_end_ = started_ + std::chrono::duration_cast<Clock::duration>(options_.measured);
-    send_new(messages, started_);
+    phases_.begin_measuring();
+    send_new(messages, phases_.began());
   }
 
   void send_new(std::size_t messages, Clock::time_point now) {
@@ -186,18 +181,18 @@ class PingClient {
   }
 
   void report() {
-    const double seconds = std::chrono::duration<double>(elapsed_).count();
     const auto requests = static_cast<double>(completed_);
     print_line(JsonLine()
                    .number("p50_us", latencies_.quantile_us(0.50))
                    .number("p99_us", latencies_.quantile_us(0.99))
-                   .number("req_per_s", requests / seconds)
+                   .number("req_per_s", requests / phases_.seconds())
                    .number("requests", completed_)
-                   .number("client_cpu_us", cpu_us_ / requests)
+                   .number("client_cpu_us", phases_.cpu_us() / requests)
                    .text());
   }
 
   const ClientOptions& options_;
+  Phases phases_;
   Loop loop_;
   Socket socket_;
   std::vector<char> outgoing_;
@@ -210,12 +205,6 @@ class PingClient {
   std::size_t unsent_ = 0;   // bytes of messages under way that the socket has not taken yet
   std::size_t partial_ = 0;  // bytes of a message whose rest has not come yet
   std::uint64_t completed_ = 0;
-
-  bool measuring_ = false;
-  Clock::time_point phase_end_;
-  Clock::time_point started_;
-  Clock::duration elapsed_{};
-  double cpu_us_ = 0;
 };
 
 }  // namespace

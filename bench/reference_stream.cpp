@@ -53,6 +53,7 @@ class StreamClient {
  public:
   explicit StreamClient(const ClientOptions& options)
       : options_(options),
+        phases_(options.warmup, options.measured),
         loop_(options.waiting),
         socket_(connect_to(options.url)),
         payload_(options.bytes, 'x'),
@@ -61,7 +62,7 @@ class StreamClient {
 
   void run() {
     if (!options_.congestion.empty()) set_congestion_control(socket_, options_.congestion);
-    phase_end_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(options_.warmup);
+    phases_.start();
     loop_.run();
     report();
   }
@@ -73,23 +74,19 @@ class StreamClient {
     sent_ += static_cast<std::uint64_t>(put);
     offset_ += static_cast<std::size_t>(put);
     if (offset_ == payload_.size()) offset_ = 0;
-    if (Clock::now() >= phase_end_) end_phase();
+    if (phases_.over(Clock::now())) end_phase();
   }
 
   void end_phase() {
-    if (measuring_) {
+    if (phases_.measuring()) {
       event_del(writable_.get());
       const timeval patience{kAckTimeout.count(), 0};
       event_add(readable_.get(), &patience);
       if (::shutdown(socket_.fd(), SHUT_WR) != 0) throw std::runtime_error("cannot end the stream");
       return;
     }
-    measuring_ = true;
-    print_line("measuring");
     sent_before_ = sent_;
-    cpu_us_ = process_cpu_us();
-    started_ = Clock::now();
-    phase_end_ = started_ + std::chrono::duration_cast<Clock::duration>(options_.measured);
+    phases_.begin_measuring();
   }
 
   // The time ends here, when every byte that counts has been received. What was still in the
@@ -97,8 +94,7 @@ class StreamClient {
   void read_ack() {
     std::uint64_t received = 0;
     const ssize_t got = ::recv(socket_.fd(), &received, sizeof received, 0);
-    elapsed_ = Clock::now() - started_;
-    cpu_us_ = process_cpu_us() - cpu_us_;
+    phases_.end_measuring(Clock::now());
     if (got != sizeof received) throw std::runtime_error("the server did not confirm the stream");
     if (received != sent_) {
       throw std::runtime_error("sent " + std::to_string(sent_) + " bytes, but the server received " +
@@ -110,16 +106,16 @@ class StreamClient {
   void report() {
     const auto bytes = static_cast<double>(sent_ - sent_before_);
     const double writes = bytes / static_cast<double>(payload_.size());
-    const double seconds = std::chrono::duration<double>(elapsed_).count();
     print_line(JsonLine()
-                   .number("gb_per_s", bytes / seconds / 1e9)
-                   .number("req_per_s", writes / seconds)
+                   .number("gb_per_s", bytes / phases_.seconds() / 1e9)
+                   .number("req_per_s", writes / phases_.seconds())
                    .number("requests", writes)
-                   .number("client_cpu_us", cpu_us_ / writes)
+                   .number("client_cpu_us", phases_.cpu_us() / writes)
                    .text());
   }
 
   const ClientOptions& options_;
+  Phases phases_;
   Loop loop_;
   Socket socket_;
   std::vector<char> payload_;
@@ -129,12 +125,6 @@ class StreamClient {
   std::size_t offset_ = 0;
   std::uint64_t sent_ = 0;
   std::uint64_t sent_before_ = 0;
-
-  bool measuring_ = false;
-  Clock::time_point phase_end_;
-  Clock::time_point started_;
-  Clock::duration elapsed_{};
-  double cpu_us_ = 0;
 };
 
 }  // namespace
