@@ -41,47 +41,35 @@ void wait_for_end_of_input() {
 }
 
 void register_functions(FunctionTable& functions, Server& server) {
-  functions
-      .add("bench.echo",
-           [&](Buffer value) {
-             server.count();
-             return value;
-           })
-      .throw_if_error();
-  functions
-      .add("bench.measure",
-           [&](const Buffer& value) {
-             server.count();
-             return Buffer::copy_of(std::to_string(value.size()));
-           })
-      .throw_if_error();
-  functions
-      .add("bench.relay",
-           [&](const Buffer& value) {
-             server.count();
-             Future<Buffer> answer;
-             rpc_async(server.next, kEcho, value).add_callback([answer](const Buffer& echoed) {
-               answer.mark_complete(echoed);
-             });
-             return answer;
-           })
-      .throw_if_error();
-  functions
-      .add("bench.park",
-           [&](const Buffer& value) {
-             server.count();
-             server.parked.emplace_back(Future<Buffer>(), value);
-             return server.parked.back().first;
-           })
-      .throw_if_error();
-  functions
-      .add("bench.release",
-           [&](Buffer value) {
-             for (const auto& [future, parked] : server.parked) future.mark_complete(parked);
-             server.parked.clear();
-             return value;
-           })
-      .throw_if_error();
+  const auto echo = [&](Buffer value) {
+    server.count();
+    return value;
+  };
+  const auto measure = [&](const Buffer& value) {
+    server.count();
+    return Buffer::copy_of(std::to_string(value.size()));
+  };
+  const auto relay = [&](const Buffer& value) {
+    server.count();
+    Future<Buffer> answer;
+    rpc_async(server.next, kEcho, value).add_callback([answer](const Buffer& echoed) { answer.mark_complete(echoed); });
+    return answer;
+  };
+  const auto park = [&](const Buffer& value) {
+    server.count();
+    server.parked.emplace_back(Future<Buffer>(), value);
+    return server.parked.back().first;
+  };
+  const auto release = [&](Buffer value) {
+    for (const auto& [future, parked] : server.parked) future.mark_complete(parked);
+    server.parked.clear();
+    return value;
+  };
+  functions.add("bench.echo", echo).throw_if_error();
+  functions.add("bench.measure", measure).throw_if_error();
+  functions.add("bench.relay", relay).throw_if_error();
+  functions.add("bench.park", park).throw_if_error();
+  functions.add("bench.release", release).throw_if_error();
 }
 
 }  // namespace

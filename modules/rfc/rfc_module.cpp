@@ -37,88 +37,72 @@ int my_add_2(int a, int b) { return sum_of(a, b); }
 // ---- The API, as the RFC introduces it ----
 
 void register_api(FunctionTable& functions, const std::string& dst2) {
+  const auto my_add_3 = [dst2](int a, int b, int c) {
+    // final output future of this user function
+    Future<int> future_ret;
+    // nested RPC calls
+    const Future<int> future_value = rpc_async(dst2, my_add_2, a, b);
+    // finish processing asynchronously when the nested RPC is done.
+    future_value.add_callback([=](int ret) { future_ret.mark_complete(sum_of(ret, c)); });
+    return future_ret;
+  };
   functions.add("rfc.identity", identity, "gives its argument back").throw_if_error();
   functions.add("rfc.my_add_2", my_add_2, "a + b").throw_if_error();
-  functions
-      .add(
-          "rfc.my_add_3",
-          [dst2](int a, int b, int c) {
-            // final output future of this user function
-            Future<int> future_ret;
-            // nested RPC calls
-            const Future<int> future_value = rpc_async(dst2, my_add_2, a, b);
-            // finish processing asynchronously when the nested RPC is done.
-            future_value.add_callback([=](int ret) { future_ret.mark_complete(sum_of(ret, c)); });
-            return future_ret;
-          },
-          "a + b + c: asks dst2 for a + b")
-      .throw_if_error();
+  functions.add("rfc.my_add_3", my_add_3, "a + b + c: asks dst2 for a + b").throw_if_error();
 }
 
 // ---- Nested async user functions ----
 
 void register_nested(FunctionTable& functions, const std::string& dst) {
-  functions
-      .add(
-          "rfc.nested.my_add_2",
-          [dst](int a, int b) {
-            Future<int> fut_ret;
-            rpc_async(dst, identity, a).add_callback([=](int ret) { fut_ret.mark_complete(sum_of(ret, b)); });
-            return fut_ret;
-          },
-          "a + b: asks dst for identity(a)")
-      .throw_if_error();
-  functions
-      .add(
-          "rfc.nested.my_add_3",
-          [dst, my_add_2 = remote<int(int, int)>("rfc.nested.my_add_2")](int a, int b, int c) {
-            Future<int> fut_ret;
-            rpc_async(dst, my_add_2, a, b).add_callback([=](int ret) { fut_ret.mark_complete(sum_of(ret, c)); });
-            return fut_ret;
-          },
-          "a + b + c: asks dst for a + b, which asks its own dst for a")
+  const auto nested_add_2 = [dst](int a, int b) {
+    Future<int> fut_ret;
+    rpc_async(dst, identity, a).add_callback([=](int ret) { fut_ret.mark_complete(sum_of(ret, b)); });
+    return fut_ret;
+  };
+  const auto nested_add_3 = [dst, my_add_2 = remote<int(int, int)>("rfc.nested.my_add_2")](int a, int b, int c) {
+    Future<int> fut_ret;
+    rpc_async(dst, my_add_2, a, b).add_callback([=](int ret) { fut_ret.mark_complete(sum_of(ret, c)); });
+    return fut_ret;
+  };
+  functions.add("rfc.nested.my_add_2", nested_add_2, "a + b: asks dst for identity(a)").throw_if_error();
+  functions.add("rfc.nested.my_add_3", nested_add_3, "a + b + c: asks dst for a + b, which asks its own dst for a")
       .throw_if_error();
 }
 
 // ---- Multiple async calls in one user function ----
 
 void register_chained(FunctionTable& functions, const std::string& dst) {
-  functions
-      .add(
-          "rfc.chained.my_add_3",
-          [dst](int a, int b, int /*c, which the RFC does not use either*/) {
-            Future<int> fut_ret;
-            const auto bottom_half = [=](int x) {
-              const Future<int> fut2 = rpc_async(dst, my_add_2, x, x);
-              fut2.add_callback([=](int ret) { fut_ret.mark_complete(ret); });
-            };
-            rpc_async(dst, my_add_2, a, b).add_callback(bottom_half);
-            return fut_ret;
-          },
-          "(a + b) + (a + b): asks dst for a + b, then for the sum with itself")
+  const auto my_add_3 = [dst](int a, int b, int /*c, which the RFC does not use either*/) {
+    Future<int> fut_ret;
+    const auto bottom_half = [=](int x) {
+      const Future<int> fut2 = rpc_async(dst, my_add_2, x, x);
+      fut2.add_callback([=](int ret) { fut_ret.mark_complete(ret); });
+    };
+    rpc_async(dst, my_add_2, a, b).add_callback(bottom_half);
+    return fut_ret;
+  };
+  functions.add("rfc.chained.my_add_3", my_add_3, "(a + b) + (a + b): asks dst for a + b, then for the sum with itself")
       .throw_if_error();
 }
 
 // ---- Async RPC fan-out ----
 
 void register_fan_out(FunctionTable& functions, const std::string& dst2) {
+  const auto my_add_4 = [dst2](int a, int b, int c, int d) {
+    Future<std::vector<int>> fut_ret;
+    const auto rets = std::make_shared<std::vector<int>>();
+    // The RFC takes a lock here. Onward runs all callbacks on the node's kernel thread, one at a time:
+    // there is nothing to lock. The sums stand in the order in which they came.
+    const auto barrier = [=](int x) {
+      rets->push_back(x);
+      if (rets->size() == 2) fut_ret.mark_complete(*rets);
+    };
+    rpc_async(dst2, my_add_2, a, b).add_callback(barrier);
+    rpc_async(dst2, my_add_2, c, d).add_callback(barrier);
+    return fut_ret;
+  };
   functions
-      .add(
-          "rfc.fan_out.my_add_4",
-          [dst2](int a, int b, int c, int d) {
-            Future<std::vector<int>> fut_ret;
-            const auto rets = std::make_shared<std::vector<int>>();
-            // The RFC takes a lock here. Onward runs all callbacks on the node's kernel thread, one at a time:
-            // there is nothing to lock. The sums stand in the order in which they came.
-            const auto barrier = [=](int x) {
-              rets->push_back(x);
-              if (rets->size() == 2) fut_ret.mark_complete(*rets);
-            };
-            rpc_async(dst2, my_add_2, a, b).add_callback(barrier);
-            rpc_async(dst2, my_add_2, c, d).add_callback(barrier);
-            return fut_ret;
-          },
-          "[a + b, c + d], in the order of completion: asks dst2 for both at once")
+      .add("rfc.fan_out.my_add_4", my_add_4, "[a + b, c + d], in the order of completion: asks dst2 for both at once")
       .throw_if_error();
 }
 

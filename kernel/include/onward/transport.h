@@ -52,10 +52,9 @@ class Connection {
   virtual void start(ConnectionEvents& events) = 0;
 
   // Takes the message; never blocks, throws or calls back. Messages sent before the connection is
-  // established wait for it; those sent in one turn leave at its end, or
-  // before when they are many. After close(), abort()
-  // or a failure they are dropped (on_closed tells, or has told). Body and segment sizes go into the
-  // header here. At most kMaxSegments segments.
+  // established wait for it; those sent in one turn leave at its end, or before
+  // when they are many. After close(), abort() or a failure they are dropped (on_closed tells, or has told). Body
+  // and segment sizes go into the header here. At most kMaxSegments segments.
   virtual void send(Message message) = 0;
 
   // No more is read and nothing more may be sent; what was sent before is still written (for at most
