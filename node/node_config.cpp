@@ -64,7 +64,7 @@ void read_listen(ConfigReader& file, const UrlChecker& checker, NodeOptions& opt
   if (found == nullptr) return;
   if (auto urls = strings_of(*found)) {
     checker.check(*urls, *found, Transport::Use::kListen, file.errors());
-    options.listen = *std::move(urls);
+    options.listen.assign(urls->begin(), urls->end());
   } else {
     file.wrong("listen", *found, R"(an array of URLs, as ["tcp://127.0.0.1:7000"])");
   }

@@ -20,4 +20,13 @@ inline std::uint64_t cycle_count() noexcept {
 #endif
 }
 
+// For the body of a loop that waits for another core.
+inline void spin_wait() noexcept {
+#if defined(__x86_64__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
 }  // namespace onward

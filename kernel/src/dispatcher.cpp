@@ -22,6 +22,14 @@ void Link::on_request(InboundMessage& message) {
       refuse(header.call_id, nullptr, Status(StatusCode::kUnimplemented, ""));
       return;
     }
+    if (!may_call(*function)) {
+      const std::string& who = caller_->identity.name();
+      core_.log(LogLevel::kWarning, "refused " + who + " (" + description_ + ") the function " + function->name().name);
+      refuse(header.call_id, &function->name(),
+             Status(StatusCode::kPermissionDenied,
+                    who + " may not call " + function->name().name + " here: the node's configuration says who may"));
+      return;
+    }
     last_function_ = function;
   }
   const auto refuse_with = [&](StatusCode code, std::string text) {
@@ -56,10 +64,21 @@ void Link::on_request(InboundMessage& message) {
       .parked = core_.parked,
       .deadline = limited ? core_.loop->now() + std::chrono::milliseconds(header.timeout_ms) : TimePoint::max()};
   ++requests_in_flight;
+  const CallerScope scope(caller_);
   EventLoop::set_current_activity(&function->name());
   function->invoke(call);
   EventLoop::set_current_activity(nullptr);
   core_.loop->callback_done(&function->name());
+}
+
+bool Link::may_call(const Function& function) {
+  const PeerIdentity& who = caller_->identity;
+  if ((core_.options.access.empty() && listener_ == nullptr) || allowed_.contains(&function)) return true;
+  if (who.name() == "self" && !who.names_nodes) return true;
+  if (listener_ != nullptr && !matches_any(listener_->allow, who)) return false;
+  if (!core_.options.access.allows(function.name().name, who)) return false;
+  allowed_.insert(&function);
+  return true;
 }
 
 void Link::send_result(std::uint64_t call_id, const Codec& codec, const Function& function,

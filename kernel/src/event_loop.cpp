@@ -23,6 +23,11 @@ namespace {
 // Ready tasks that one turn runs before it looks at its connections again.
 constexpr std::size_t kMaxTasksPerTurn = 4096;
 
+// Turns that only look at memory, before one looks at descriptors, too.
+constexpr unsigned kMaxTurnsWithoutPoll = 16;
+// How often a loop that stays awake looks at memory between two looks at descriptors: about a microsecond.
+constexpr int kLooksPerPoll = 32;
+
 constinit thread_local const Activity* running_activity = nullptr;
 
 std::uint64_t tick_of(TimePoint time, bool round_up) noexcept {
@@ -55,6 +60,15 @@ RpcError system_error(const char* what) {
 
 Flushable::~Flushable() {
   if (flush_loop_ != nullptr) flush_loop_->dirty_[flush_index_] = nullptr;
+}
+
+// Maybe in the middle of look_at_memory(), which then meets the last one a turn later.
+Pollable::~Pollable() {
+  if (poll_loop_ == nullptr) return;
+  std::vector<Pollable*>& all = poll_loop_->polled_;
+  all[poll_index_] = all.back();
+  all[poll_index_]->poll_index_ = poll_index_;
+  all.pop_back();
 }
 
 EventLoop::EventLoop(EventLoopOptions options, Clock& clock)
@@ -160,11 +174,21 @@ void EventLoop::begin_turn() noexcept {
 void EventLoop::poll(bool may_sleep) {
   turn_begun_ = false;
   bool sleep = may_sleep && ready_head_ == nullptr && dirty_.empty() && graves_.empty();
+  if (!polled_.empty() && look_at_memory()) {
+    if (++turns_without_poll_ < kMaxTurnsWithoutPoll) return;
+    sleep = false;
+  }
+  turns_without_poll_ = 0;
   if (sleep && busy_until_ > now_) {
     begin_turn();
     sleep = now_ >= busy_until_;
     turn_begun_ = false;
+    for (int looks = 0; !sleep && !polled_.empty() && looks < kLooksPerPoll; ++looks) {
+      if (look_at_memory()) return;
+      spin_wait();
+    }
   }
+  if (sleep && !polled_.empty()) sleep = prepare_sleep();
   if (sleep) {
     arm_poll_timer();
     LoopHandle::State& state = *handle_->state_;
@@ -173,6 +197,38 @@ void EventLoop::poll(bool may_sleep) {
     state.sleeping = sleep;
   }
   event_base_loop(base_, sleep ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
+}
+
+// By index: what works may add others, and be destroyed.
+bool EventLoop::look_at_memory() {
+  bool worked = false;
+  for (std::size_t i = 0; i < polled_.size(); ++i) {
+    if (!polled_[i]->has_work()) continue;
+    begin_turn();
+    happened_ = worked = true;
+    polled_[i]->work();
+  }
+  return worked;
+}
+
+bool EventLoop::prepare_sleep() noexcept {
+  std::size_t left = 0;
+  for (Pollable* pollable : polled_) {
+    pollable->poll_loop_ = nullptr;
+    if (pollable->prepare_sleep()) continue;
+    pollable->poll_loop_ = this;
+    pollable->poll_index_ = left;
+    polled_[left++] = pollable;
+  }
+  polled_.resize(left);
+  return left == 0;
+}
+
+void EventLoop::look_at(Pollable& pollable) {
+  if (pollable.poll_loop_ != nullptr) return;
+  pollable.poll_loop_ = this;
+  pollable.poll_index_ = polled_.size();
+  polled_.push_back(&pollable);
 }
 
 // Early is harmless (the turn finds nothing due), late is not: only an earlier deadline is set anew.
@@ -291,7 +347,8 @@ void EventLoop::report_slow(const Activity* activity, std::uint64_t cycles) {
   callback_cycles_ = cycle_count();
 }
 
-IoWatcher::IoWatcher(EventLoop& loop, int fd, void* context, Callback on_readable, Callback on_writable)
+IoWatcher::IoWatcher(EventLoop& loop, int fd, void* context, Callback on_readable, Callback on_writable,
+                     bool edge_triggered)
     : loop_(loop), context_(context), on_readable_(on_readable), on_writable_(on_writable) {
   const auto relay = [](int, short what, void* self) {
     const auto* watcher = static_cast<IoWatcher*>(self);
@@ -299,8 +356,9 @@ IoWatcher::IoWatcher(EventLoop& loop, int fd, void* context, Callback on_readabl
     watcher->loop_.happened_ = true;
     ((what & EV_READ) != 0 ? watcher->on_readable_ : watcher->on_writable_)(watcher->context_);
   };
-  if (on_readable != nullptr) read_event_ = event_new(loop.base_, fd, EV_READ | EV_PERSIST, relay, this);
-  if (on_writable != nullptr) write_event_ = event_new(loop.base_, fd, EV_WRITE | EV_PERSIST, relay, this);
+  const auto how = static_cast<short>(EV_PERSIST | (edge_triggered ? EV_ET : 0));
+  if (on_readable != nullptr) read_event_ = event_new(loop.base_, fd, static_cast<short>(EV_READ | how), relay, this);
+  if (on_writable != nullptr) write_event_ = event_new(loop.base_, fd, static_cast<short>(EV_WRITE | how), relay, this);
 }
 
 IoWatcher::~IoWatcher() {

@@ -8,10 +8,11 @@
 
 namespace onward {
 
-Link::Link(NodeCore& core, std::unique_ptr<Connection> connection, Peer* dialled)
+Link::Link(NodeCore& core, std::unique_ptr<Connection> connection, Peer* dialled, const ListenOptions* listener)
     : core_(core),
       connection_(std::move(connection)),
       peer_(dialled),
+      listener_(listener),
       dialled_(dialled != nullptr),
       handshake_timer_(
           *core.loop,
@@ -113,28 +114,37 @@ void Link::on_message(InboundMessage& message) {
   }
 }
 
+Status Link::check_hello(const wire::Hello& hello) const {
+  const auto wrong = [this](std::string what) { return Status(StatusCode::kFailedPrecondition, description_ + what); };
+  if (hello.protocol_max < wire::kProtocolMin || hello.protocol_min > wire::kProtocolMax) {
+    return wrong(" speaks protocol versions " + std::to_string(hello.protocol_min) + " to " +
+                 std::to_string(hello.protocol_max) + ", this node " + std::to_string(wire::kProtocolMin) + " to " +
+                 std::to_string(wire::kProtocolMax) + ": upgrade the older one");
+  }
+  if (dialled_ && !peer_->expected_name().empty() && hello.node != peer_->expected_name()) {
+    return wrong(" is node \"" + hello.node + "\", not \"" + peer_->expected_name() + "\": check that peer's URL");
+  }
+  const PeerIdentity identity = connection_->identity();
+  if (identity.names_nodes && !identity.has(hello.node)) {
+    return {StatusCode::kPermissionDenied, description_ + " says that it is node \"" + hello.node +
+                                               "\", but its certificate is for \"" + identity.name() +
+                                               "\": give it a certificate of its own"};
+  }
+  return {};
+}
+
 void Link::on_hello(const InboundMessage& message) {
   const Result<wire::Hello> hello = wire::decode_hello(message.body);
-  if (!hello) {
-    connection_->close(hello.error());
-    return;
-  }
-  if (hello->protocol_max < wire::kProtocolMin || hello->protocol_min > wire::kProtocolMax) {
-    connection_->close(Status(StatusCode::kFailedPrecondition,
-                              description_ + " speaks protocol versions " + std::to_string(hello->protocol_min) +
-                                  " to " + std::to_string(hello->protocol_max) + ", this node " +
-                                  std::to_string(wire::kProtocolMin) + " to " + std::to_string(wire::kProtocolMax) +
-                                  ": upgrade the older one"));
-    return;
-  }
-  if (dialled_ && !peer_->expected_name().empty() && hello->node != peer_->expected_name()) {
-    connection_->close(Status(StatusCode::kFailedPrecondition, description_ + " is node \"" + hello->node +
-                                                                   "\", not \"" + peer_->expected_name() +
-                                                                   "\": check that peer's URL"));
+  const Status refused = hello ? check_hello(*hello) : hello.error();
+  if (!refused.ok()) {
+    // So that the peer's log has the reason, too.
+    if (hello) connection_->send(wire::encode_goaway(refused));
+    connection_->close(refused);
     return;
   }
   handshake_timer_.cancel();
   node_ = hello->node;
+  caller_ = std::make_shared<CallerInfo>(CallerInfo{node_, description_, connection_->identity()});
   max_body_bytes_ = hello->max_body_bytes;
   max_message_bytes_ = hello->max_message_bytes;
   for (const auto& codec : hello->codecs) codecs_.set(codec.id);
@@ -148,8 +158,8 @@ void Link::on_hello(const InboundMessage& message) {
 void Link::on_goaway(const InboundMessage& message) {
   const Result<Status> reason = wire::decode_goaway(message.body);
   state_ = State::kDraining;
-  core_.log(dialled_ ? LogLevel::kInfo : LogLevel::kDebug,
-            describe() + " takes no more calls: " + (reason ? reason->message() : reason.error().message()));
+  goaway_ = reason ? *reason : reason.error();
+  core_.log(dialled_ ? LogLevel::kInfo : LogLevel::kDebug, describe() + " takes no more calls: " + goaway_.message());
   if (peer_ != nullptr) peer_->on_link_draining(*this);
 }
 
@@ -157,13 +167,14 @@ void Link::on_closed(const Status& reason) {
   const bool was_ready = state_ == State::kReady || state_ == State::kDraining;
   state_ = State::kClosed;
   handshake_timer_.cancel();
-  const std::string why = reason.ok() ? "it closed the connection" : reason_beside(describe(), reason.message());
-  const bool fault = reason.code() == StatusCode::kInvalidArgument ||
-                     reason.code() == StatusCode::kFailedPrecondition ||
-                     reason.code() == StatusCode::kResourceExhausted;
+  const std::string said = goaway_.ok() ? "" : ": " + goaway_.message();
+  const std::string why = reason.ok() ? "it closed the connection" + said : reason_beside(describe(), reason.message());
+  const bool fault = !reason.ok() && reason.code() != StatusCode::kUnavailable;
   core_.log(fault ? LogLevel::kWarning : LogLevel::kDebug, "connection with " + describe() + " ended: " + why);
   while (calls != nullptr) {
-    core_.caller.fail_locally(*calls, Status(StatusCode::kUnavailable, "the connection was lost: " + why));
+    core_.caller.fail_locally(
+        *calls, Status(goaway_.code() == StatusCode::kPermissionDenied ? goaway_.code() : StatusCode::kUnavailable,
+                       "the connection was lost: " + why));
   }
   if (peer_ != nullptr) {
     peer_->on_link_closed(*this, dialled_, was_ready, reason);

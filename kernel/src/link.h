@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_set>
 
 #include "onward/call.h"
 #include "onward/event_loop.h"
@@ -19,6 +20,7 @@ namespace onward {
 
 class NodeCore;
 class Peer;
+struct ListenOptions;
 
 // What a transport says about a connection begins with its address. Without it, where `who` ("b (ADDRESS)", or the
 // address alone) has named it already.
@@ -34,9 +36,9 @@ class Link final : public ConnectionEvents, public ReplySink {
   static constexpr std::size_t kOverloadFactor = 4;
   static constexpr std::uint32_t kMaxShed = 1 << 16;
 
-  // `dialled` is the peer that this node connected to; null for a connection that was accepted. One
-  // reference, for the core's list.
-  Link(NodeCore& core, std::unique_ptr<Connection> connection, Peer* dialled);
+  // `dialled` is the peer that this node connected to; null for a connection that was accepted, from `listener`.
+  // One reference, for the core's list.
+  Link(NodeCore& core, std::unique_ptr<Connection> connection, Peer* dialled, const ListenOptions* listener);
 
   void start();
   void send(Message message) { connection_->send(std::move(message)); }
@@ -80,8 +82,11 @@ class Link final : public ConnectionEvents, public ReplySink {
  private:
   ~Link();
   void on_hello(const InboundMessage& message);
+  // Whether what HELLO says may be so: versions, and who the peer is.
+  [[nodiscard]] Status check_hello(const wire::Hello& hello) const;
   void on_goaway(const InboundMessage& message);
   void on_request(InboundMessage& message);
+  [[nodiscard]] bool may_call(const Function& function);
   // Answers with an error that no function gave.
   void refuse(std::uint64_t call_id, const FunctionName* name, const Status& error, const std::string& signature = {});
   void hold_back();
@@ -93,12 +98,16 @@ class Link final : public ConnectionEvents, public ReplySink {
   NodeCore& core_;
   std::unique_ptr<Connection> connection_;
   Peer* peer_;  // the one dialled, or the one that said HELLO by its name
+  const ListenOptions* listener_;
   bool dialled_;
   bool paused_ = false;
   State state_ = State::kHandshake;
   Timer handshake_timer_;
   std::string description_;
   std::string node_;
+  Status goaway_;                                // what the peer has said
+  std::shared_ptr<const CallerInfo> caller_;     // from HELLO on
+  std::unordered_set<const Function*> allowed_;  // where there are rules: what the peer has been found to be allowed
   std::bitset<256> codecs_;
   std::uint32_t max_body_bytes_ = 0;
   std::uint64_t max_message_bytes_ = 0;

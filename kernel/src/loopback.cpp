@@ -48,6 +48,7 @@ class LoopbackConnection final : public Connection {
   }
   [[nodiscard]] std::size_t queued_bytes() const override { return 0; }
   [[nodiscard]] std::string description() const override { return "itself"; }
+  [[nodiscard]] PeerIdentity identity() const override { return {.names = {"self"}}; }
   void on_dispose() noexcept override {
     events_ = nullptr;
     close({});

@@ -77,6 +77,11 @@ void Node::stop(Duration drain) {
   core_->stop(drain);
 }
 
+Status Node::reload() {
+  EventLoop::check_may_block("Node::reload()");
+  return core_->reload();
+}
+
 PeerHandle Node::peer(std::string_view name) { return PeerHandle(core_->peers->find(name)); }
 
 void Node::set_default_timeout(Duration timeout) noexcept { core_->timeout = timeout.count(); }

@@ -105,21 +105,45 @@ Status NodeCore::start_modules() {
 }
 
 Status NodeCore::start_listening() {
-  for (const std::string& text : options.listen) {
-    const Result<Url> url = Url::parse(text);
-    if (!url) return url.error();
-    Transport* transport = transport_for(url->scheme);
-    if (transport == nullptr) {
-      return {StatusCode::kInvalidArgument,
-              "cannot listen on " + text + ": this node has no transport \"" + url->scheme + "\", only " + schemes()};
-    }
-    Result<std::unique_ptr<Listener>> listener = transport->listen(*url, *this);
-    if (!listener) return listener.error();
-    listening.push_back((*listener)->url());
-    listeners_.push_back(std::move(*listener));
-    log(LogLevel::kInfo, "listens on " + listening.back().to_string());
+  for (const ListenOptions& where : options.listen) {
+    if (Status failed = listen(where); !failed.ok()) return failed;
   }
   return {};
+}
+
+Status NodeCore::listen(const ListenOptions& where) {
+  const Result<Url> url = Url::parse(where.url);
+  if (!url) return url.error();
+  Transport* transport = transport_for(url->scheme);
+  if (transport == nullptr) {
+    return {StatusCode::kInvalidArgument, "cannot listen on " + where.url + ": this node has no transport \"" +
+                                              url->scheme + "\", only " + schemes()};
+  }
+  if (!where.insecure && !transport->is_guarded(*url)) {
+    return {StatusCode::kFailedPrecondition,
+            "does not listen on " + where.url +
+                ": whoever reaches this address over the network could call its functions. Listen with tls and peers' "
+                "certificates, or on a loopback address; or say that it is meant: insecure = true"};
+  }
+  auto entrance = std::make_unique<Entrance>(*this, where);
+  Result<std::unique_ptr<Listener>> listener = transport->listen(*url, *entrance);
+  if (!listener) return listener.error();
+  listening.push_back((*listener)->url());
+  entrance->listener = std::move(*listener);
+  entrances_.push_back(std::move(entrance));
+  log(LogLevel::kInfo, "listens on " + listening.back().to_string());
+  return {};
+}
+
+Status NodeCore::reload() {
+  return run_on_loop([this] {
+    Status first;
+    for (const auto& transport : transports_) {
+      const Status status = transport->reload();
+      if (first.ok()) first = status;
+    }
+    return first;
+  });
 }
 
 Transport* NodeCore::transport_for(std::string_view scheme) const {
@@ -134,10 +158,12 @@ std::string NodeCore::schemes() const {
   return names.empty() ? "none" : names;
 }
 
-Result<std::unique_ptr<Connection>> NodeCore::connect(const std::string& url) {
+Result<std::unique_ptr<Connection>> NodeCore::connect(const std::string& url, const std::string& expected) {
   const Result<Url> parsed = Url::parse(url);
   if (!parsed) return std::unexpected(parsed.error());
-  if (Transport* transport = transport_for(parsed->scheme); transport != nullptr) return transport->connect(*parsed);
+  if (Transport* transport = transport_for(parsed->scheme); transport != nullptr) {
+    return expected.empty() ? transport->connect(*parsed) : transport->connect_to_node(*parsed, expected);
+  }
   return fail(StatusCode::kInvalidArgument, "this node has no transport for " + url + ", only " + schemes());
 }
 
@@ -147,8 +173,8 @@ std::unique_ptr<Connection> NodeCore::connect_to_self() {
   return std::move(here);
 }
 
-Link& NodeCore::add_link(std::unique_ptr<Connection> connection, Peer* dialled) {
-  auto* link = new Link(*this, std::move(connection), dialled);
+Link& NodeCore::add_link(std::unique_ptr<Connection> connection, Peer* dialled, const ListenOptions* listener) {
+  auto* link = new Link(*this, std::move(connection), dialled, listener);
   link->next = links;
   link->previous = &links;
   if (links != nullptr) links->previous = &link->next;
@@ -165,8 +191,6 @@ void NodeCore::remove_link(Link& link) noexcept {
   link.release();
   check_drained();
 }
-
-void NodeCore::on_accept(std::unique_ptr<Connection> connection) { add_link(std::move(connection), nullptr); }
 
 std::size_t NodeCore::requests_in_flight() const noexcept {
   std::size_t count = 0;

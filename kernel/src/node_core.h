@@ -20,14 +20,15 @@
 
 namespace onward {
 
-class NodeCore final : public ListenerEvents {
+class NodeCore final {
  public:
   NodeCore(Node& owner, NodeOptions node_options);
   ~NodeCore();
 
-  // On the starting thread.
+  // On the starting thread, as reload() is on any but the loop's.
   Status start();
   void stop(Duration drain);
+  Status reload();
 
   Node& node;
   NodeOptions options;
@@ -48,12 +49,11 @@ class NodeCore final : public ListenerEvents {
   std::atomic<bool> stopped{false};
   bool draining = false;
 
-  // Takes a connection: makes its Link and starts it.
-  Link& add_link(std::unique_ptr<Connection> connection, Peer* dialled);
+  // Takes a connection: makes its Link and starts it. `listener` is whose it was accepted from, or null.
+  Link& add_link(std::unique_ptr<Connection> connection, Peer* dialled, const ListenOptions* listener = nullptr);
   void remove_link(Link& link) noexcept;
-  [[nodiscard]] Result<std::unique_ptr<Connection>> connect(const std::string& url);
+  [[nodiscard]] Result<std::unique_ptr<Connection>> connect(const std::string& url, const std::string& expected);
   [[nodiscard]] std::unique_ptr<Connection> connect_to_self();
-  void on_accept(std::unique_ptr<Connection> connection) override;
   // A call, a request, a link or a module has ended: a stage of stop() may be waiting for it.
   void check_drained() {
     if (stage_reached_) check_stage();
@@ -64,6 +64,15 @@ class NodeCore final : public ListenerEvents {
   [[nodiscard]] Node::Statistics statistics();
 
  private:
+  struct Entrance final : ListenerEvents {
+    Entrance(NodeCore& owner, const ListenOptions& where) : core(owner), options(where) {}
+    void on_accept(std::unique_ptr<Connection> connection) override {
+      core.add_link(std::move(connection), nullptr, &options);
+    }
+    NodeCore& core;
+    const ListenOptions& options;
+    std::unique_ptr<Listener> listener;
+  };
   struct RunningModule {
     const ModuleDescriptor* descriptor;
     ModuleArguments arguments;
@@ -75,6 +84,7 @@ class NodeCore final : public ListenerEvents {
   Status start_on_loop();
   Status start_modules();
   Status start_listening();
+  Status listen(const ListenOptions& where);
   [[nodiscard]] Transport* transport_for(std::string_view scheme) const;
   [[nodiscard]] std::string schemes() const;
   void await_stage(std::chrono::steady_clock::time_point deadline, const std::function<std::function<bool()>()>& begin);
@@ -84,7 +94,7 @@ class NodeCore final : public ListenerEvents {
   void destroy_loop();
 
   std::vector<std::unique_ptr<Transport>> transports_;
-  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::vector<std::unique_ptr<Entrance>> entrances_;
   std::vector<std::unique_ptr<RunningModule>> modules_;
   std::thread thread_;
   std::mutex stop_mutex_;

@@ -23,8 +23,7 @@ void NodeCore::stop(Duration drain) {
 
   await_stage(deadline, [&] {
     draining = true;
-    for (auto& listener : listeners_) loop->dispose(std::move(listener));
-    listeners_.clear();
+    for (auto& entrance : entrances_) loop->dispose(std::move(entrance->listener));
     for (Link* link = links; link != nullptr; link = link->next) link->send_goaway(ended);
     return [this] { return requests_in_flight() == 0 && caller.in_flight() == 0; };
   });

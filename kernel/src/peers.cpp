@@ -73,7 +73,7 @@ void Peer::dial() {
     return;
   }
   const std::string url = urls_[next_url_ % urls_.size()];
-  Result<std::unique_ptr<Connection>> connection = core_.connect(url);
+  Result<std::unique_ptr<Connection>> connection = core_.connect(url, expected_name_);
   if (!connection) {
     // The URL itself is wrong: waiting will not mend it, but another one may do.
     ++failures_;
@@ -153,8 +153,7 @@ void Peer::on_dial_failed(const Status& reason) {
   // Every URL has been tried once.
   if (urls_.empty() || (next_url_ + 1) % urls_.size() == 0) {
     // A peer that answers, but is not the one that was meant, will not change by waiting.
-    const bool hopeless =
-        reason.code() == StatusCode::kFailedPrecondition || reason.code() == StatusCode::kInvalidArgument;
+    const bool hopeless = reason.code() != StatusCode::kUnavailable && reason.code() != StatusCode::kResourceExhausted;
     std::vector<OutgoingCall*> failing;
     for (const Waiting& entry : waiting_) {
       if (entry.call != nullptr && (hopeless || entry.call->fail_fast_)) failing.push_back(entry.call);

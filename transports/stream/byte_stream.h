@@ -8,8 +8,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 
+#include "onward/event_loop.h"
+#include "onward/identity.h"
 #include "onward/status.h"
 
 namespace onward {
@@ -28,24 +31,38 @@ struct IoResult {
   Status error = {};
 };
 
-// A connected, full-duplex, non-blocking stream of bytes. Loop thread only. Closes its descriptor
+// Tells when to try again: calls back from the loop, and may be destroyed only through EventLoop::dispose()
+// while it does.
+class StreamWatcher {
+ public:
+  virtual ~StreamWatcher() = default;
+  // Level-triggered, as IoWatcher.
+  virtual void watch_readable(bool on) = 0;
+  virtual void watch_writable(bool on) = 0;
+};
+
+// A connected, full-duplex, non-blocking stream of bytes. Loop thread only. Closes its descriptors
 // when destroyed. A handshake, where there is one, happens inside read() and write(), which then
 // may want the other direction's readiness.
 class ByteStream {
  public:
   virtual ~ByteStream() = default;
 
-  // Whose readiness tells when to try again. Stays the same.
-  [[nodiscard]] virtual int descriptor() const noexcept = 0;
+  // Of its readiness. Once; the stream outlives it.
+  [[nodiscard]] virtual std::unique_ptr<StreamWatcher> watch(EventLoop& loop, void* context,
+                                                             IoWatcher::Callback on_readable,
+                                                             IoWatcher::Callback on_writable) = 0;
   // Fills the spans in order. Fewer bytes than asked for: there is no more for now, unless
   // holds_input().
   [[nodiscard]] virtual IoResult read(std::span<const iovec> into) = 0;
   // Takes from the spans in order. Fewer bytes than offered: no more fits for now.
   [[nodiscard]] virtual IoResult write(std::span<const iovec> from) = 0;
-  // True when bytes wait inside, of which the descriptor's readiness tells nothing: read again.
+  // True when bytes wait inside, of which the watcher tells nothing: read again.
   [[nodiscard]] virtual bool holds_input() const noexcept { return false; }
   // Tells the peer that nothing more will be written. Once.
   virtual void end_output() noexcept = 0;
+  // Who the peer is, as far as that is known by now.
+  [[nodiscard]] virtual PeerIdentity identity() const { return {}; }
 };
 
 }  // namespace onward

@@ -243,8 +243,8 @@ void StreamConnection::run_notices() {
 
 void StreamConnection::watch(std::unique_ptr<ByteStream> stream) {
   stream_ = std::move(stream);
-  watcher_ = std::make_unique<IoWatcher>(
-      loop_, stream_->descriptor(), this, [](void* self) { static_cast<StreamConnection*>(self)->on_readable(); },
+  watcher_ = stream_->watch(
+      loop_, this, [](void* self) { static_cast<StreamConnection*>(self)->on_readable(); },
       [](void* self) { static_cast<StreamConnection*>(self)->on_writable(); });
   update_watches();
 }

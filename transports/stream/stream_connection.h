@@ -46,6 +46,9 @@ class StreamConnection final : public Connection, private Flushable {
   void resume() override;
   [[nodiscard]] std::size_t queued_bytes() const override { return writer_.queued_bytes(); }
   [[nodiscard]] std::string description() const override { return description_; }
+  [[nodiscard]] PeerIdentity identity() const override {
+    return stream_ == nullptr ? PeerIdentity() : stream_->identity();
+  }
   void on_dispose() noexcept override;
 
  private:
@@ -105,7 +108,7 @@ class StreamConnection final : public Connection, private Flushable {
   FrameWriter writer_;
   FrameReader reader_;
   std::unique_ptr<ByteStream> stream_;
-  std::unique_ptr<IoWatcher> watcher_;
+  std::unique_ptr<StreamWatcher> watcher_;
   Deferred notices_;
   std::unique_ptr<StreamConnector> connector_;
   std::unique_ptr<Timer> close_timer_;

@@ -8,14 +8,11 @@
 
 #include "onward/log.h"
 #include "stream/socket_stream.h"
-#include "stream/stream_connection.h"
 
 namespace onward {
 
-StreamListener::StreamListener(EventLoop& loop, const MessageLimits& limits, FileDescriptor socket, Url url,
-                               ListenerEvents& events, Options options)
+StreamListener::StreamListener(EventLoop& loop, FileDescriptor socket, Url url, ListenerEvents& events, Options options)
     : loop_(loop),
-      limits_(limits),
       url_(std::move(url)),
       events_(events),
       options_(std::move(options)),
@@ -46,9 +43,8 @@ void StreamListener::accept_ready() {
   for (int i = 0; i < kMaxAcceptsPerEvent && !closed_; ++i) {
     FileDescriptor socket(::accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!socket.is_open()) return handle_error(errno);
-    AcceptedStream accepted = options_.wrap(std::move(socket));
-    events_.on_accept(std::make_unique<StreamConnection>(loop_, limits_, std::move(accepted.description),
-                                                         std::move(accepted.stream)));
+    std::unique_ptr<Connection> accepted = options_.wrap(std::move(socket));
+    if (accepted != nullptr) events_.on_accept(std::move(accepted));
   }
 }
 

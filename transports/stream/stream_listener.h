@@ -6,19 +6,11 @@
 #include <string>
 
 #include "onward/event_loop.h"
-#include "onward/message.h"
 #include "onward/transport.h"
 #include "onward/url.h"
-#include "stream/byte_stream.h"
 #include "stream/file_descriptor.h"
 
 namespace onward {
-
-// A connection that was accepted: its bytes, and the peer's name.
-struct AcceptedStream {
-  std::unique_ptr<ByteStream> stream;
-  std::string description;
-};
 
 // Accepts from a listening, non-blocking stream socket.
 class StreamListener final : public Listener {
@@ -31,14 +23,13 @@ class StreamListener final : public Listener {
   static constexpr int kMaxAcceptsPerEvent = 64;
 
   struct Options {
-    // Makes a stream of an accepted socket.
-    std::function<AcceptedStream(FileDescriptor socket)> wrap;
+    // Makes a connection of an accepted socket, established or not; null to refuse it.
+    std::function<std::unique_ptr<Connection>(FileDescriptor socket)> wrap;
     // Called once the socket is closed.
     std::move_only_function<void()> on_closed = {};
   };
 
-  StreamListener(EventLoop& loop, const MessageLimits& limits, FileDescriptor socket, Url url, ListenerEvents& events,
-                 Options options);
+  StreamListener(EventLoop& loop, FileDescriptor socket, Url url, ListenerEvents& events, Options options);
   ~StreamListener();
 
   [[nodiscard]] const Url& url() const override { return url_; }
@@ -50,7 +41,6 @@ class StreamListener final : public Listener {
   void close() noexcept;
 
   EventLoop& loop_;
-  MessageLimits limits_;
   Url url_;
   ListenerEvents& events_;
   Options options_;

@@ -1,41 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// tcp://HOST:PORT. An IPv6 address stands in brackets. To connect, HOST is a name or an address; to
-// listen, an address of this machine, `localhost` (127.0.0.1), or `*` or nothing for all of them,
-// IPv6 and IPv4. Port 0 listens on a free port, which Listener::url() then names.
+// tcp://HOST:PORT: frames on a TCP socket, in the clear, from and to anybody. URLs are as internet_transport.h has
+// them.
 #pragma once
 
-#include <functional>
 #include <memory>
-#include <string>
-#include <vector>
 
-#include "onward/event_loop.h"
-#include "onward/message.h"
-#include "onward/status.h"
-#include "onward/transport.h"
+#include "stream/internet_transport.h"
 
 namespace onward {
-
-// A connection that nothing is heard on is probed after kTcpKeepaliveIdle, every
-// kTcpKeepaliveInterval, and given up after kTcpKeepaliveProbes without an answer; also when what
-// was sent has not been acknowledged for kTcpUserTimeout. A peer whose machine is gone is noticed
-// within a minute.
-inline constexpr std::chrono::seconds kTcpKeepaliveIdle{30};
-inline constexpr std::chrono::seconds kTcpKeepaliveInterval{10};
-inline constexpr int kTcpKeepaliveProbes = 3;
-inline constexpr std::chrono::seconds kTcpUserTimeout{60};
-
-struct TcpOptions {
-  // For the whole of it: looking the name up, and all of its addresses, one after the other.
-  Duration connect_timeout = std::chrono::seconds(10);
-  // Sizes of the system's buffers; 0: as the system tunes them by itself, which is fastest.
-  int send_buffer_bytes = 0;
-  int receive_buffer_bytes = 0;
-  // Finds the numeric addresses of a name, and may take its time: it runs on a thread of its own,
-  // which outlives the transport while it does. Default: the system's resolver.
-  std::function<Result<std::vector<std::string>>(const std::string& host)> resolve = {};
-};
 
 // `loop` must outlive the transport and what it makes.
 [[nodiscard]] std::unique_ptr<Transport> make_tcp_transport(EventLoop& loop, const MessageLimits& limits = {},

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // unix:///absolute/path for a socket in the file system, unix://@name for one in Linux's abstract
-// namespace. At most kMaxUnixAddressBytes behind the "://".
+// namespace. At most kMaxLocalAddressBytes behind the "://".
 //
 // The socket file that a dead listener has left behind is replaced; a live listener, or a file that
 // is no socket, is ALREADY_EXISTS. The file is removed when the listener goes, if it still is the
 // same one. Who may connect is decided by the file's permissions, and so by the process's umask.
 #pragma once
 
-#include <cstddef>
 #include <memory>
 
 #include "onward/event_loop.h"
@@ -16,8 +15,6 @@
 #include "onward/transport.h"
 
 namespace onward {
-
-inline constexpr std::size_t kMaxUnixAddressBytes = 107;
 
 struct UnixOptions {
   // How long to wait while the listener's queue is full.

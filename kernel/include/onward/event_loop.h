@@ -111,6 +111,26 @@ class Flushable {
   std::size_t flush_index_ = 0;
 };
 
+// Something that another process changes in memory, where a loop that is awake looks without a system call.
+// While it stands in the loop's list it is looked at in every turn.
+class Pollable {
+ public:
+  // Quick: whether work() has something to do.
+  [[nodiscard]] virtual bool has_work() noexcept = 0;
+  virtual void work() = 0;
+  // The loop is about to sleep, and has taken this out of its list: what changes from here on must wake it through
+  // a descriptor. False if something has changed already.
+  [[nodiscard]] virtual bool prepare_sleep() noexcept = 0;
+
+ protected:
+  ~Pollable();  // leaves the loop's list, if it stands in it
+
+ private:
+  friend class EventLoop;
+  EventLoop* poll_loop_ = nullptr;
+  std::size_t poll_index_ = 0;
+};
+
 struct EventLoopOptions {
   // How long to keep polling without sleeping after something has happened. Saves the wake-up, tens of
   // microseconds on a virtual machine, for a core's worth of CPU. 0: sleep at once; an idle loop then
@@ -169,6 +189,9 @@ class EventLoop {
   // Calls flush() once at the end of this turn, however often it is asked. Loop thread only.
   void flush_later(Flushable& flushable);
 
+  // Looks at it in every turn until the loop next sleeps. Loop thread only.
+  void look_at(Pollable& pollable);
+
   // Destroys `object` at the end of the turn; one that has on_dispose() is told at once. Loop thread only.
   template <class T>
   void dispose(std::unique_ptr<T> object) {
@@ -193,6 +216,7 @@ class EventLoop {
   friend class LoopHandle;
   friend class Flushable;
   friend class IoWatcher;
+  friend class Pollable;
   struct Grave {
     void* object;
     void (*destroy)(void*);
@@ -202,6 +226,8 @@ class EventLoop {
   void push_ready(Task& task) noexcept;
   void begin_turn() noexcept;
   void poll(bool may_sleep);
+  bool look_at_memory();
+  bool prepare_sleep() noexcept;
   void arm_poll_timer();
   bool run_ready();
   bool take_inbox();
@@ -224,6 +250,8 @@ class EventLoop {
   Task* ready_head_ = nullptr;
   Task* ready_tail_ = nullptr;
   std::vector<Flushable*> dirty_;
+  std::vector<Pollable*> polled_;
+  unsigned turns_without_poll_ = 0;
   std::vector<Grave> graves_;
   std::chrono::steady_clock::time_point started_;
   std::uint64_t started_cycles_;
@@ -233,13 +261,14 @@ class EventLoop {
   bool happened_ = false;
 };
 
-// Readiness of one file descriptor (level-triggered). Does not own the descriptor; destroy the watcher
-// before closing it. Loop thread only.
+// Readiness of one file descriptor: level-triggered, or, if asked for, edge-triggered. Does not own the descriptor;
+// destroy the watcher before closing it. Loop thread only.
 class IoWatcher {
  public:
   using Callback = void (*)(void* context);
   // The callbacks run on the loop's thread and may destroy what owns the watcher only through dispose().
-  IoWatcher(EventLoop& loop, int fd, void* context, Callback on_readable, Callback on_writable);
+  IoWatcher(EventLoop& loop, int fd, void* context, Callback on_readable, Callback on_writable,
+            bool edge_triggered = false);
   ~IoWatcher();
   IoWatcher(const IoWatcher&) = delete;
   IoWatcher& operator=(const IoWatcher&) = delete;

@@ -16,6 +16,7 @@
 #include "onward/codec.h"
 #include "onward/event_loop.h"
 #include "onward/function.h"
+#include "onward/identity.h"
 #include "onward/module.h"
 #include "onward/pool.h"
 #include "onward/transport.h"
@@ -24,9 +25,22 @@ namespace onward {
 
 using TransportFactory = std::function<std::unique_ptr<Transport>(EventLoop&, const MessageLimits&)>;
 
+// Where a node listens, and to whom.
+struct ListenOptions {
+  std::string url;
+  // Whose connections may call: patterns, as in AccessRules. Others are told PERMISSION_DENIED.
+  std::vector<std::string> allow = {"*"};
+  // Start although anybody on the network could call: see Transport::is_guarded().
+  bool insecure = false;
+
+  ListenOptions(std::string where) : url(std::move(where)) {}  // NOLINT(google-explicit-constructor): a URL says it all
+  ListenOptions(const char* where) : url(where) {}             // NOLINT(google-explicit-constructor)
+};
+
 struct NodeOptions {
   std::string name;
-  std::vector<std::string> listen = {};                        // URLs
+  std::vector<ListenOptions> listen = {};
+  AccessRules access = {};
   std::map<std::string, std::vector<std::string>> peers = {};  // name -> URLs, best first
   std::vector<TransportFactory> transports = {};
   std::vector<std::shared_ptr<const Codec>> codecs = {};
@@ -71,6 +85,10 @@ class Node {
   void stop(Duration drain = std::chrono::seconds(5));
 
   [[nodiscard]] const std::string& name() const noexcept;
+  // Has the transports read their files again, certificates for one. Connections that exist go on. The first error;
+  // a transport that fails goes on with what it had. Blocks; any thread but the node's own.
+  Status reload();
+
   // Where it listens, with real ports. After start().
   [[nodiscard]] std::vector<Url> listening() const;
   [[nodiscard]] Pool& pool() noexcept;

@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "onward/event_loop.h"
+#include "onward/identity.h"
 #include "onward/message.h"
 #include "onward/status.h"
 #include "onward/url.h"
@@ -74,6 +75,9 @@ class Connection {
   // For messages and logs: "tcp://127.0.0.1:4711".
   [[nodiscard]] virtual std::string description() const = 0;
 
+  // Who the peer is, as far as the transport has proof. Does not change once the first message has come.
+  [[nodiscard]] virtual PeerIdentity identity() const { return {}; }
+
   // From EventLoop::dispose: closes it as abort() does, but nothing is called back any more.
   virtual void on_dispose() noexcept = 0;
 
@@ -115,11 +119,23 @@ class Transport {
   // Returns at once. What is wrong with the URL itself is INVALID_ARGUMENT; whatever happens later
   // (no such host, refused) comes as on_closed with UNAVAILABLE, naming the address.
   [[nodiscard]] virtual Result<std::unique_ptr<Connection>> connect(const Url& url) = 0;
+  // The same for a transport that authenticates: the peer must prove to be `node`. Where only the URL is known,
+  // connect() has it prove to be the URL's host.
+  [[nodiscard]] virtual Result<std::unique_ptr<Connection>> connect_to_node(const Url& url,
+                                                                            [[maybe_unused]] std::string_view node) {
+    return connect(url);
+  }
 
   // Listens when it returns. INVALID_ARGUMENT for a bad URL; ALREADY_EXISTS when the address is
   // taken; PERMISSION_DENIED; UNAVAILABLE for the rest; each naming the URL. `events` must outlive
   // the listener.
   [[nodiscard]] virtual Result<std::unique_ptr<Listener>> listen(const Url& url, ListenerEvents& events) = 0;
+  // False if who listens there lets in, from other machines, peers that prove nothing.
+  [[nodiscard]] virtual bool is_guarded([[maybe_unused]] const Url& url) const { return true; }
+
+  // Reads again what comes from files, certificates for one. Connections that exist go on as they are; after an
+  // error, so does the transport.
+  [[nodiscard]] virtual Status reload() { return {}; }
 };
 
 }  // namespace onward

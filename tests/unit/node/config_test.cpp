@@ -10,6 +10,7 @@ namespace onward {
 namespace {
 
 using testing::ElementsAre;
+using testing::Field;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -86,7 +87,8 @@ level = "error"
 drain_ms = 100
 )");
   const NodeOptions& options = config.options;
-  EXPECT_THAT(options.listen, ElementsAre("tcp://127.0.0.1:0", "unix:///tmp/x"));
+  EXPECT_THAT(options.listen, ElementsAre(Field(&ListenOptions::url, "tcp://127.0.0.1:0"),
+                                          Field(&ListenOptions::url, "unix:///tmp/x")));
   EXPECT_EQ(options.codec, "raw");
   EXPECT_THAT(options.peers.at("one"), ElementsAre("tcp://h:1"));
   EXPECT_THAT(options.peers.at("two"), ElementsAre("inproc://x", "tcp://h:2"));

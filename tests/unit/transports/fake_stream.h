@@ -26,7 +26,10 @@ class FakeStream final : public ByteStream {
   std::vector<std::vector<iovec>> reads;
   std::vector<std::vector<iovec>> writes;
 
-  [[nodiscard]] int descriptor() const noexcept override { return -1; }
+  [[nodiscard]] std::unique_ptr<StreamWatcher> watch(EventLoop&, void*, IoWatcher::Callback,
+                                                     IoWatcher::Callback) override {
+    return nullptr;
+  }
 
   [[nodiscard]] IoResult read(std::span<const iovec> into) override {
     reads.emplace_back(into.begin(), into.end());

@@ -32,7 +32,10 @@ class WhimsicalStream final : public ByteStream {
   WhimsicalStream(FileDescriptor socket, const Whims& whims, unsigned seed)
       : socket_(std::move(socket)), whims_(whims), random_(seed) {}
 
-  [[nodiscard]] int descriptor() const noexcept override { return socket_.descriptor(); }
+  [[nodiscard]] std::unique_ptr<StreamWatcher> watch(EventLoop& loop, void* context, IoWatcher::Callback on_readable,
+                                                     IoWatcher::Callback on_writable) override {
+    return socket_.watch(loop, context, on_readable, on_writable);
+  }
 
   [[nodiscard]] IoResult read(std::span<const iovec> into) override {
     if (not_now()) return {.outcome = direction(Outcome::kWantRead)};
@@ -218,7 +221,10 @@ TEST_F(StreamConnectionWhims, ResumeFindsInputThatTheDescriptorKnowsNothingOf) {
 class FailingStream final : public ByteStream {
  public:
   explicit FailingStream(FileDescriptor socket) : socket_(std::move(socket)) {}
-  [[nodiscard]] int descriptor() const noexcept override { return socket_.descriptor(); }
+  [[nodiscard]] std::unique_ptr<StreamWatcher> watch(EventLoop& loop, void* context, IoWatcher::Callback on_readable,
+                                                     IoWatcher::Callback on_writable) override {
+    return socket_.watch(loop, context, on_readable, on_writable);
+  }
   [[nodiscard]] IoResult read(std::span<const iovec> into) override { return socket_.read(into); }
   [[nodiscard]] IoResult write(std::span<const iovec> /*from*/) override {
     return {.outcome = Outcome::kFailed, .error = Status(StatusCode::kUnavailable, "a broken wire")};

@@ -15,9 +15,9 @@
 
 #include "../../conformance/transport_conformance.h"
 #include "onward/log.h"
+#include "stream/socket_address.h"
 #include "stream/stream_listener.h"
-#include "tcp/socket_address.h"
-#include "tcp/tcp_connector.h"
+#include "stream/tcp_connector.h"
 #include "tcp/tcp_transport.h"
 
 namespace onward {

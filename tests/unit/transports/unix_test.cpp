@@ -10,8 +10,8 @@
 #include <fstream>
 
 #include "../../conformance/transport_conformance.h"
-#include "unix/unix_address.h"
-#include "unix/unix_connector.h"
+#include "stream/local_address.h"
+#include "stream/local_connector.h"
 #include "unix/unix_transport.h"
 
 namespace onward {
@@ -53,7 +53,7 @@ class UnixTest : public testing::Test {
   [[nodiscard]] bool file_exists() const { return std::filesystem::exists(std::filesystem::symlink_status(path)); }
   // A socket file as a process that crashed leaves it behind.
   void leave_socket_file() const {
-    const UnixAddress address = *UnixAddress::parse(Url{"unix", path});
+    const LocalAddress address = *LocalAddress::parse(Url{"unix", path}, "unix");
     const FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM, 0));
     ASSERT_EQ(::bind(socket.get(), address.get(), address.length), 0);
     ASSERT_EQ(::listen(socket.get(), 1), 0);
@@ -134,7 +134,7 @@ TEST_F(UnixTest, AcceptedConnectionsNameTheProcess) {
 
 TEST_F(UnixTest, BadNames) {
   for (const std::string& rest : {std::string("relative/path"), std::string("@"), std::string("/"),
-                                  "/" + std::string(kMaxUnixAddressBytes, 'x'), std::string("/a\0b", 4)}) {
+                                  "/" + std::string(kMaxLocalAddressBytes, 'x'), std::string("/a\0b", 4)}) {
     const Status status = listen(rest);
     EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << rest << ": " << status.to_string();
     EXPECT_EQ(connect(rest).code(), StatusCode::kInvalidArgument);
@@ -143,7 +143,7 @@ TEST_F(UnixTest, BadNames) {
 }
 
 TEST_F(UnixTest, TheLongestNameWorks) {
-  const std::string name = "@" + std::string(kMaxUnixAddressBytes - 1, 'x');
+  const std::string name = "@" + std::string(kMaxLocalAddressBytes - 1, 'x');
   EXPECT_TRUE(listen(name).ok());
   EXPECT_TRUE(connect(name).ok());
 }
@@ -152,7 +152,7 @@ class UnixTimeoutTest : public UnixTest {
  protected:
   UnixTimeoutTest() : UnixTest(clock()) {
     // A listener whose queue has room for one, and that one is there.
-    const UnixAddress address = *UnixAddress::parse(Url{"unix", path});
+    const LocalAddress address = *LocalAddress::parse(Url{"unix", path}, "unix");
     ::bind(full.get(), address.get(), address.length);
     ::listen(full.get(), 0);
     ::connect(waiting.get(), address.get(), address.length);
@@ -165,8 +165,8 @@ class UnixTimeoutTest : public UnixTest {
     return *manual;
   }
   void pass(Duration time) {
-    for (Duration passed{}; passed < time; passed += UnixConnector::kRetryInterval) {
-      clock().advance(UnixConnector::kRetryInterval);
+    for (Duration passed{}; passed < time; passed += LocalConnector::kRetryInterval) {
+      clock().advance(LocalConnector::kRetryInterval);
       testing_support::run_until_quiet(loop);
     }
   }
@@ -181,7 +181,7 @@ TEST_F(UnixTimeoutTest, AFullQueueIsWaitedFor) {
   pass(std::chrono::seconds(1));
   EXPECT_EQ(client.closed, 0);
   const FileDescriptor first(::accept(full.get(), nullptr, nullptr));
-  pass(UnixConnector::kRetryInterval);
+  pass(LocalConnector::kRetryInterval);
   const FileDescriptor second(::accept(full.get(), nullptr, nullptr));
   char bytes[64];
   EXPECT_EQ(::recv(second.get(), bytes, sizeof bytes, 0), 40);

@@ -31,7 +31,10 @@ class MemoryStream final : public ByteStream {
   std::vector<std::byte> input;
   std::vector<std::byte> output;
 
-  [[nodiscard]] int descriptor() const noexcept override { return -1; }
+  [[nodiscard]] std::unique_ptr<StreamWatcher> watch(EventLoop&, void*, IoWatcher::Callback,
+                                                     IoWatcher::Callback) override {
+    return nullptr;
+  }
   [[nodiscard]] IoResult read(std::span<const iovec> into) override {
     if (read_ == input.size()) return {.outcome = IoResult::Outcome::kWantRead};
     std::size_t left = std::min(step_, input.size() - read_);

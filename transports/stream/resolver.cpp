@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tcp/resolver.h"
+#include "stream/resolver.h"
 
 #include <netdb.h>
 #include <sys/socket.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tcp/tcp_connector.h"
+#include "stream/tcp_connector.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -50,12 +50,13 @@ void configure_tcp_socket_for(int socket, const SocketAddress& peer) {
 }
 
 TcpConnector::TcpConnector(EventLoop& loop, Resolver& resolver, const TcpOptions& options, StreamConnection& connection,
-                           HostPort target)
+                           HostPort target, Wrap wrap)
     : loop_(loop),
       resolver_(resolver),
       options_(options),
       connection_(connection),
       target_(std::move(target)),
+      wrap_(std::move(wrap)),
       timer_(loop, [this] { on_timeout(); }) {}
 
 void TcpConnector::begin() {
@@ -114,7 +115,7 @@ void TcpConnector::on_connected() {
   const int error = pending_error(socket_.get());
   // With nobody there, a socket on this machine may come to be connected with itself.
   const bool with_itself = SocketAddress::local(socket_.get()).same_as(SocketAddress::remote(socket_.get()));
-  if (error == 0 && !with_itself) return connection_.establish(std::make_unique<SocketStream>(std::move(socket_)));
+  if (error == 0 && !with_itself) return connection_.establish(wrap_(std::move(socket_)));
   give_up_address(error_text(error == 0 ? ECONNREFUSED : error));
   try_next();
 }

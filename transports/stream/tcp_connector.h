@@ -1,26 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "onward/event_loop.h"
 #include "onward/url.h"
+#include "stream/byte_stream.h"
 #include "stream/file_descriptor.h"
+#include "stream/internet_transport.h"
+#include "stream/resolver.h"
+#include "stream/socket_address.h"
 #include "stream/stream_connection.h"
-#include "tcp/resolver.h"
-#include "tcp/socket_address.h"
-#include "tcp/tcp_transport.h"
 
 namespace onward {
 
 // Tries the addresses of one host in turn, each for its share of the time that is left, and hands
-// the first socket that connects to `connection`, or the reasons why none did.
+// what `wrap` makes of the first socket that connects to `connection`, or the reasons why none did.
 class TcpConnector final : public StreamConnector {
  public:
+  using Wrap = std::function<std::unique_ptr<ByteStream>(FileDescriptor socket)>;
   TcpConnector(EventLoop& loop, Resolver& resolver, const TcpOptions& options, StreamConnection& connection,
-               HostPort target);
+               HostPort target, Wrap wrap);
 
   // Once, when the connection owns this.
   void begin();
@@ -39,6 +42,7 @@ class TcpConnector final : public StreamConnector {
   const TcpOptions& options_;
   StreamConnection& connection_;
   HostPort target_;
+  Wrap wrap_;
   TimePoint deadline_;
   Timer timer_;
   Resolver::QuestionHandle question_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tcp/socket_address.h"
+#include "stream/socket_address.h"
 
 #include <netdb.h>
 #include <netinet/in.h>

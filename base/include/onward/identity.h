@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who is at the other end, and who may call what.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "onward/status.h"
+
+namespace onward {
+
+// What the peer of a connection has proved to be.
+struct PeerIdentity {
+  // Best first: the names in its certificate ("worker-1"), or the user of a process of this machine
+  // ("uid:1000"), or "self" for this process. Empty: it has proved nothing.
+  std::vector<std::string> names;
+  // `names` are names of nodes: a peer whose HELLO says another is refused.
+  bool names_nodes = false;
+
+  // The first name; "anonymous" where there is none.
+  [[nodiscard]] const std::string& name() const noexcept;
+  [[nodiscard]] bool has(std::string_view name) const noexcept;
+};
+
+// The node that a request came from. Immutable.
+struct CallerInfo {
+  std::string node;     // what its HELLO says; proved only where identity.names_nodes
+  std::string address;  // as in logs: "tls://10.0.0.2:40112"
+  PeerIdentity identity;
+};
+
+// Who called the function that this thread runs, until it returns: on the kernel thread, and on the pool in a
+// blocking function. Null elsewhere, so also in callbacks that run later: a function that needs it there keeps
+// a copy.
+[[nodiscard]] const std::shared_ptr<const CallerInfo>& current_caller() noexcept;
+
+// Makes `caller` the current one of this thread while it lives.
+class CallerScope {
+ public:
+  explicit CallerScope(const std::shared_ptr<const CallerInfo>& caller) noexcept;
+  ~CallerScope();
+  CallerScope(const CallerScope&) = delete;
+  CallerScope& operator=(const CallerScope&) = delete;
+
+ private:
+  const std::shared_ptr<const CallerInfo>* before_;
+};
+
+// True if `text` is `pattern`, in which each * stands for any characters, or none.
+[[nodiscard]] bool matches(std::string_view pattern, std::string_view text) noexcept;
+// True if one of `patterns` matches one of the peer's names, or "anonymous" if it has none.
+[[nodiscard]] bool matches_any(const std::vector<std::string>& patterns, const PeerIdentity& peer) noexcept;
+
+// Which peers may call which functions.
+class AccessRules {
+ public:
+  // The functions whose names match `pattern` are for peers that match one of `identities`; an empty list: for
+  // nobody. ALREADY_EXISTS if there is a rule for that pattern.
+  Status add(std::string pattern, std::vector<std::string> identities);
+  // The rule with the most specific pattern decides: the longest, not counting *. Without any: everybody.
+  [[nodiscard]] bool allows(std::string_view function, const PeerIdentity& peer) const noexcept;
+  [[nodiscard]] bool empty() const noexcept { return rules_.empty(); }
+  [[nodiscard]] const std::map<std::string, std::vector<std::string>>& all() const noexcept { return rules_; }
+
+ private:
+  std::map<std::string, std::vector<std::string>> rules_;
+};
+
+}  // namespace onward
