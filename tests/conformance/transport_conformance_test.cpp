@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "inproc/inproc_transport.h"
+#include "shm/shm_transport.h"
 #include "tcp/tcp_transport.h"
 #include "unix/unix_transport.h"
 
@@ -69,15 +70,29 @@ TransportUnderTest inproc_under_test() {
   return {.name = "Inproc",
           .make = [](EventLoop& loop, const MessageLimits& limits) { return make_inproc_transport(loop, limits); },
           .listening_url = [] { return Url{"inproc", unique_name()}; },
-          .deserted_url = [] { return Url{"inproc", unique_name()}; }};
+          .deserted_url = [] { return Url{"inproc", unique_name()}; },
+          .closes_at_once = true};
+}
+
+TransportUnderTest shm_under_test(const ShmOptions& options = {}) {
+  return {.name = "Shm",
+          .make = [options](EventLoop& loop,
+                            const MessageLimits& limits) { return make_shm_transport(loop, limits, options); },
+          .listening_url = [] { return Url{"shm", "@" + unique_name()}; },
+          .deserted_url = [] { return Url{"shm", "@" + unique_name()}; }};
 }
 
 // Enough for a few messages. With less, TCP waits for its timers, and the tests with it.
 constexpr int kSmall = 16384;
 const TcpOptions kSmallTcp{.send_buffer_bytes = kSmall, .receive_buffer_bytes = kSmall};
+const ShmOptions kSmallShm{.ring_bytes = kSmall, .payload_bytes = std::uint64_t{128} << 10};
+const ShmOptions kShmWithoutPayloads{.payload_bytes = 0};
 constexpr UnixOptions kSmallUnix{.send_buffer_bytes = kSmall};
 
 ONWARD_TRANSPORT_CONFORMANCE(Inproc, inproc_under_test());
+ONWARD_TRANSPORT_CONFORMANCE(Shm, shm_under_test());
+ONWARD_TRANSPORT_CONFORMANCE(ShmSmallMemory, shm_under_test(kSmallShm));
+ONWARD_TRANSPORT_CONFORMANCE(ShmWithoutPayloads, shm_under_test(kShmWithoutPayloads));
 ONWARD_TRANSPORT_CONFORMANCE(Tcp, tcp_under_test());
 ONWARD_TRANSPORT_CONFORMANCE(TcpSmallBuffers, tcp_under_test(kSmallTcp));
 ONWARD_TRANSPORT_CONFORMANCE(Unix, unix_under_test());

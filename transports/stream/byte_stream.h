@@ -14,6 +14,7 @@
 #include "onward/event_loop.h"
 #include "onward/identity.h"
 #include "onward/status.h"
+#include "stream/payload_area.h"
 
 namespace onward {
 
@@ -61,6 +62,8 @@ class ByteStream {
   [[nodiscard]] virtual bool holds_input() const noexcept { return false; }
   // Tells the peer that nothing more will be written. Once.
   virtual void end_output() noexcept = 0;
+  // Where large segments may lie instead of in the stream; null where there is no such place. Stays the same.
+  [[nodiscard]] virtual PayloadArea* payloads() noexcept { return nullptr; }
   // Who the peer is, as far as that is known by now.
   [[nodiscard]] virtual PeerIdentity identity() const { return {}; }
 };

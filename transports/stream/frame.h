@@ -8,6 +8,9 @@
 //   segments  back to back, in order
 //   padding   zeros up to a multiple of kFrameAlignment, counted from the frame's first byte
 //
+// On a stream with a PayloadArea, a length with kInPayloadArea set is that of a segment that lies there:
+// in its stead the stream has a PayloadArea::Place.
+//
 // The padding lets a receiver read a frame where it arrived: the body then is as aligned as the
 // frame. The first frame each way is a HELLO whose function_id is kMagic.
 #pragma once
@@ -27,6 +30,7 @@ namespace onward {
 inline constexpr std::size_t kHeaderBytes = sizeof(MessageHeader);
 inline constexpr std::size_t kSegmentLengthBytes = sizeof(std::uint64_t);
 inline constexpr std::size_t kFrameAlignment = 8;
+inline constexpr std::uint64_t kInPayloadArea = std::uint64_t{1} << 63;
 // The first frame's body: nothing is known about the peer yet.
 inline constexpr std::size_t kMaxHelloBytes = std::size_t{64} << 10;
 

@@ -81,7 +81,7 @@ Status FrameReader::parse(ConnectionEvents& events) {
     }
     if (Status status = begin_assembly(header); !status.ok()) return status;
     if (assembly_.missing > 0) break;
-    finish_assembly(events);
+    if (Status status = finish_assembly(events); !status.ok()) return status;
   }
   held_back_ = stopped_ && begin_ != end_;
   return {};
@@ -105,16 +105,27 @@ Status FrameReader::allocate_assembly(const MessageHeader& header) {
   const std::span lengths = std::span(table).first(header.segment_count);
   std::memcpy(table.data(), base_ + begin_ + kHeaderBytes, lengths.size_bytes());
   std::uint64_t payload = header.body_bytes;
-  for (const std::uint64_t length : lengths) {
+  std::uint64_t streamed = header.body_bytes;
+  assembly_.placed.clear();
+  for (std::uint64_t& length : lengths) {
+    const bool placed = area_ != nullptr && (length & kInPayloadArea) != 0;
+    if (placed) {
+      length &= ~kInPayloadArea;
+      if (length == 0) return {StatusCode::kInvalidArgument, "it sent an empty segment beside the stream"};
+      assembly_.placed.resize(lengths.size());
+      assembly_.placed[static_cast<std::size_t>(&length - lengths.data())] = length;
+    }
     // One after the other, so that no sum overflows.
     if (Status status = check_message_bytes(length, limits_); !status.ok()) return status;
     payload += length;
     if (Status status = check_message_bytes(payload, limits_); !status.ok()) return status;
+    if (placed) length = sizeof(PayloadArea::Place);
+    streamed += length;
   }
-  const std::uint64_t unpadded = head_bytes(header) + payload;
+  const std::uint64_t unpadded = head_bytes(header) + streamed;
   assembly_.frame_bytes = padded(unpadded);
   assembly_.padding_bytes = assembly_.frame_bytes - unpadded;
-  assembly_.missing = payload + assembly_.padding_bytes;
+  assembly_.missing = streamed + assembly_.padding_bytes;
   try {
     assembly_.body = header.body_bytes > 0 ? Buffer::allocate(header.body_bytes) : Buffer();
     assembly_.segments.clear();
@@ -186,24 +197,39 @@ IoResult FrameReader::read_assembly(ByteStream& stream, ConnectionEvents& events
     if (assembly_.missing == 0) {
       // Another large frame is likely: what a chunk takes of it must be copied.
       wanted_ = kTailBytes;
-      finish_assembly(events);
-      if (Status status = parse(events); !status.ok()) result = failed(std::move(status));
+      Status status = finish_assembly(events);
+      if (status.ok()) status = parse(events);
+      if (!status.ok()) result = failed(std::move(status));
     }
   }
   release_empty_chunk();
   return result;
 }
 
-void FrameReader::finish_assembly(ConnectionEvents& events) {
+Status FrameReader::finish_assembly(ConnectionEvents& events) {
   // On the stack: the callback may let go of everything.
   const Buffer body = std::move(assembly_.body);
   std::vector<Buffer> segments = std::move(assembly_.segments);
   assembly_.active = false;
+  if (Status status = open_segments(segments); !status.ok()) return status;
   InboundMessage message{.header = assembly_.header,
                          .body = body.bytes(),
                          .storage = body.empty() ? nullptr : &body,
                          .segments = segments};
   events.on_message(message);
+  return {};
+}
+
+Status FrameReader::open_segments(std::vector<Buffer>& segments) const {
+  for (std::size_t i = 0; i < assembly_.placed.size(); ++i) {
+    if (assembly_.placed[i] == 0) continue;
+    PayloadArea::Place place;
+    std::memcpy(&place, segments[i].data(), sizeof place);
+    Result<Buffer> opened = area_->open(place, assembly_.placed[i]);
+    if (!opened) return opened.error();
+    segments[i] = *std::move(opened);
+  }
+  return {};
 }
 
 // What has arrived of an incomplete frame stays in front of what follows.

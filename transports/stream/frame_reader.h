@@ -38,6 +38,9 @@ class FrameReader {
   // Delivers what has been read and was held back by stop(). kDone, or kFailed for a broken frame.
   [[nodiscard]] IoResult deliver(ConnectionEvents& events);
 
+  // Where segments may lie that the stream has only the place of; it must live as long as this reads.
+  void use(PayloadArea* area) noexcept { area_ = area; }
+
   // No message is delivered from now on, not even one that has been read already...
   void stop() noexcept { stopped_ = true; }
   // ... until here; what was held back comes with the next read() or deliver().
@@ -56,6 +59,7 @@ class FrameReader {
     MessageHeader header;
     Buffer body;
     std::vector<Buffer> segments;
+    std::vector<std::uint64_t> placed;  // of each segment its length if it lies in area_, else 0; empty: none does
     std::array<std::byte, kFrameAlignment> padding{};
     std::size_t padding_bytes = 0;
     std::size_t part = 0;       // 0 the body, then the segments, then the padding
@@ -74,11 +78,13 @@ class FrameReader {
   [[nodiscard]] Status begin_assembly(const MessageHeader& header);
   [[nodiscard]] Status allocate_assembly(const MessageHeader& header);
   void take_from_chunk();
-  void finish_assembly(ConnectionEvents& events);
+  [[nodiscard]] Status finish_assembly(ConnectionEvents& events);
+  [[nodiscard]] Status open_segments(std::vector<Buffer>& segments) const;
   void make_room();
   void release_empty_chunk();
 
   MessageLimits limits_;
+  PayloadArea* area_ = nullptr;
   bool stopped_ = false;
   bool held_back_ = false;  // by stop(): complete frames may lie in the chunk
   bool first_ = true;

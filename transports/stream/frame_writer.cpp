@@ -19,7 +19,7 @@ constexpr std::size_t kMinWrittenPieces = 64;
 
 }  // namespace
 
-void FrameWriter::append(Message&& message) {
+void FrameWriter::append(Message&& message, PayloadArea* area) {
   Payload& payload = message.payload;
   MessageHeader& header = message.header;
   assert(payload.body.size() <= std::numeric_limits<std::uint32_t>::max());
@@ -38,6 +38,19 @@ void FrameWriter::append(Message&& message) {
     return;
   }
 
+  append_large(std::move(message), area);
+}
+
+void FrameWriter::append_large(Message&& message, PayloadArea* area) {
+  Payload& payload = message.payload;
+  const MessageHeader& header = message.header;
+  const std::size_t body_bytes = payload.body.size();
+  // What lies beside the stream is there before the stream says so.
+  std::array<std::uint64_t, kMaxSegments> lengths;
+  for (std::size_t i = 0; i < payload.segments.size(); ++i) {
+    lengths[i] = payload.segments[i].size();
+    if (area != nullptr && lengths[i] >= PayloadArea::kMinBytes) place(payload.segments[i], *area, lengths[i]);
+  }
   std::size_t frame_bytes = kHeaderBytes + header.segment_count * kSegmentLengthBytes;
   // In front of a body that is not copied, if nobody else has it, so that the two are one piece.
   const bool in_front = body_bytes > kCopyBytes && payload.body.header_room() >= frame_bytes;
@@ -45,16 +58,26 @@ void FrameWriter::append(Message&& message) {
   std::memcpy(to, &header, kHeaderBytes);
   to += kHeaderBytes;
   frame_bytes += body_bytes;
-  for (const Buffer& segment : payload.segments) {
-    const std::uint64_t length = segment.size();
-    std::memcpy(to, &length, kSegmentLengthBytes);
-    to += kSegmentLengthBytes;
-    frame_bytes += length;
-  }
+  std::memcpy(to, lengths.data(), payload.segments.size() * kSegmentLengthBytes);
+  for (const Buffer& segment : payload.segments) frame_bytes += segment.size();
   append_part(std::move(payload.body));
   for (Buffer& segment : payload.segments) append_part(std::move(segment));
   if (const std::size_t padding = padded(frame_bytes) - frame_bytes; padding > 0)
     std::memset(grow(padding), 0, padding);
+}
+
+// Leaves in `segment` what is streamed instead.
+bool FrameWriter::place(Buffer& segment, PayloadArea& area, std::uint64_t& length) {
+  const std::optional<PayloadArea::Room> room = area.allocate(segment.size());
+  if (!room) return false;
+  queued_bytes_ += segment.size();
+  length |= kInPayloadArea;
+  const std::byte* const data = segment.data();
+  pieces_.push_back(
+      {.keep = std::move(segment), .data = data, .bytes = length & ~kInPayloadArea, .copy_to = room->memory});
+  growing_ = false;
+  segment = Buffer::copy_of(std::as_bytes(std::span(&room->place, 1)));
+  return true;
 }
 
 void FrameWriter::append_part(Buffer&& part) {
@@ -89,10 +112,12 @@ std::byte* FrameWriter::grow(std::size_t bytes) {
 }
 
 IoResult FrameWriter::write(ByteStream& stream) {
+  if (pieces_[first_].copy_to != nullptr && !copy_to_area()) return {};
   std::array<iovec, kMaxSpans> from;
   std::size_t count = 0;
   std::size_t offered = 0;
   for (std::size_t i = first_; i < pieces_.size() && count < kMaxSpans && offered < kMaxWriteBytes; ++i) {
+    if (pieces_[i].copy_to != nullptr) break;
     const std::size_t bytes = std::min(pieces_[i].bytes, kMaxWriteBytes - offered);
     from[count++] = {.iov_base = const_cast<std::byte*>(pieces_[i].data), .iov_len = bytes};
     offered += bytes;
@@ -103,6 +128,19 @@ IoResult FrameWriter::write(ByteStream& stream) {
   // A stream that takes less than it is offered is full.
   if (result.bytes < offered) return {.outcome = IoResult::Outcome::kWantWrite, .bytes = result.bytes};
   return result;
+}
+
+bool FrameWriter::copy_to_area() noexcept {
+  std::size_t left = kMaxCopyBytes;
+  while (pieces_[first_].copy_to != nullptr && left > 0) {
+    Piece& piece = pieces_[first_];
+    const std::size_t some = std::min(piece.bytes, left);
+    std::memcpy(piece.copy_to, piece.data, some);
+    piece.copy_to += some;
+    left -= some;
+    consume(some);
+  }
+  return pieces_[first_].copy_to == nullptr;
 }
 
 void FrameWriter::consume(std::size_t bytes) noexcept {

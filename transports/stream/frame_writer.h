@@ -8,6 +8,7 @@
 #include "onward/buffer.h"
 #include "onward/message.h"
 #include "stream/byte_stream.h"
+#include "stream/payload_area.h"
 
 namespace onward {
 
@@ -22,9 +23,12 @@ class FrameWriter {
   static constexpr std::size_t kCopyBytes = std::size_t{4} << 10;
   // Most bytes of one write, so that other connections get their turn: a megabyte and what goes with it.
   static constexpr std::size_t kMaxWriteBytes = (std::size_t{1} << 20) + kChunkBytes;
+  // The same for what is copied to a PayloadArea.
+  static constexpr std::size_t kMaxCopyBytes = std::size_t{4} << 20;
 
-  // Sets the sizes in the header. A body of 4 GiB or more, or more than kMaxSegments, is a bug.
-  void append(Message&& message);
+  // Sets the sizes in the header. A body of 4 GiB or more, or more than kMaxSegments, is a bug. Large segments
+  // go through `area`, if there is one and it has room.
+  void append(Message&& message, PayloadArea* area = nullptr);
 
   // Writes once, while not empty(). kDone: all that was offered is written, there may be more.
   // kWantRead, kWantWrite: the stream is full, whether it has taken a part or not.
@@ -39,10 +43,15 @@ class FrameWriter {
     Buffer keep;  // holds the bytes
     const std::byte* data;
     std::size_t bytes;
+    std::byte* copy_to = nullptr;  // in a PayloadArea; null: into the stream
   };
 
   std::byte* grow(std::size_t bytes);
   void append_part(Buffer&& part);
+  void append_large(Message&& message, PayloadArea* area);
+  bool place(Buffer& segment, PayloadArea& area, std::uint64_t& length);
+  // False when it has copied as much as one turn may.
+  bool copy_to_area() noexcept;
   void consume(std::size_t bytes) noexcept;
 
   std::vector<Piece> pieces_;

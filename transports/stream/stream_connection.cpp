@@ -48,7 +48,7 @@ void StreamConnection::start(ConnectionEvents& events) {
 
 void StreamConnection::send(Message message) {
   if (state_ > State::kOpen || output_failed_) return;
-  writer_.append(std::move(message));
+  writer_.append(std::move(message), stream_ == nullptr ? nullptr : stream_->payloads());
   if (state_ == State::kOpen && !write_blocked_) {
     loop_.flush_later(*this);
     if (writer_.queued_bytes() >= early_bytes_ && stream_ != nullptr) {
@@ -243,6 +243,7 @@ void StreamConnection::run_notices() {
 
 void StreamConnection::watch(std::unique_ptr<ByteStream> stream) {
   stream_ = std::move(stream);
+  reader_.use(stream_->payloads());
   watcher_ = stream_->watch(
       loop_, this, [](void* self) { static_cast<StreamConnection*>(self)->on_readable(); },
       [](void* self) { static_cast<StreamConnection*>(self)->on_writable(); });
