@@ -116,6 +116,16 @@ bool ConfigReader::read(std::string_view key, std::string& out) {
   return true;
 }
 
+void ConfigReader::read(std::string_view key, bool& out) {
+  const toml::node* found = find(key);
+  if (found == nullptr) return;
+  if (const auto value = found->value_exact<bool>()) {
+    out = *value;
+  } else {
+    wrong(key, *found, "true or false");
+  }
+}
+
 bool ConfigReader::read_integer(std::string_view key, std::int64_t& out, std::int64_t lowest, std::int64_t highest) {
   const toml::node* found = find(key);
   if (found == nullptr) return false;
@@ -177,5 +187,8 @@ std::string describe(const toml::node& value) {
 }
 
 std::optional<std::vector<std::string>> strings_of(const toml::node& value) { return elements_of<std::string>(value); }
+std::optional<std::vector<std::int64_t>> integers_of(const toml::node& value) {
+  return elements_of<std::int64_t>(value);
+}
 
 }  // namespace onward

@@ -63,6 +63,8 @@ class ConfigReader {
     std::int64_t value = 0;
     if (read_integer(key, value, lowest, highest)) out = static_cast<Integer>(value);
   }
+  // True or false.
+  void read(std::string_view key, bool& out);
   // A number of `unit`s.
   void read(std::string_view key, Duration& out, Duration unit, std::int64_t lowest);
   // A table within this one, `[key]`; an empty one if it is not there.
@@ -88,5 +90,6 @@ class ConfigReader {
 [[nodiscard]] std::string describe(const toml::node& value);
 // The strings of an array; nothing if it is not an array of strings.
 [[nodiscard]] std::optional<std::vector<std::string>> strings_of(const toml::node& value);
+[[nodiscard]] std::optional<std::vector<std::int64_t>> integers_of(const toml::node& value);
 
 }  // namespace onward

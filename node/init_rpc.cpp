@@ -7,7 +7,6 @@
 #include "flex/flex_codec.h"
 #include "inproc/inproc_transport.h"
 #include "raw/raw_codec.h"
-#include "tcp/tcp_transport.h"
 #include "unix/unix_transport.h"
 
 namespace onward {
@@ -27,9 +26,14 @@ struct ProcessNode {
 
 }  // namespace
 
-std::vector<TransportFactory> standard_transports() {
-  return {[](EventLoop& loop, const MessageLimits& limits) { return make_tcp_transport(loop, limits); },
+std::vector<TransportFactory> standard_transports(const TransportOptions& options) {
+  return {[tcp = options.tcp](EventLoop& loop, const MessageLimits& limits) {
+            return make_tcp_transport(loop, limits, tcp);
+          },
           [](EventLoop& loop, const MessageLimits& limits) { return make_unix_transport(loop, limits); },
+          [shm = options.shm](EventLoop& loop, const MessageLimits& limits) {
+            return make_shm_transport(loop, limits, shm);
+          },
           [](EventLoop& loop, const MessageLimits& limits) { return make_inproc_transport(loop, limits); }};
 }
 

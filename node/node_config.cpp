@@ -10,6 +10,7 @@
 
 #include "config_reader.h"
 #include "module_list.h"
+#include "network_config.h"
 #include "onward/init_rpc.h"
 
 namespace onward {
@@ -19,69 +20,10 @@ constexpr Duration kMillisecond = std::chrono::milliseconds(1);
 constexpr Duration kMicrosecond = std::chrono::microseconds(1);
 constexpr std::int64_t kMaxInt = std::numeric_limits<std::int64_t>::max();
 
-// Says what is wrong with URLs, without a connection.
-class UrlChecker {
- public:
-  explicit UrlChecker(const NodeOptions& options) {
-    for (const TransportFactory& make : options.transports) transports_.push_back(make(loop_, options.limits));
-  }
-
-  // `where` holds one URL, or is an array of them.
-  void check(const std::vector<std::string>& urls, const toml::node& where, Transport::Use use,
-             ConfigErrors& errors) const {
-    const toml::array* array = where.as_array();
-    for (std::size_t i = 0; i < urls.size(); ++i) {
-      const Status status = check(urls[i], use);
-      if (!status.ok()) errors.add((array == nullptr ? where : *array->get(i)).source(), status.message());
-    }
-  }
-
- private:
-  [[nodiscard]] Status check(const std::string& text, Transport::Use use) const {
-    const Result<Url> url = Url::parse(text);
-    if (!url) return url.error();
-    std::vector<std::string> schemes;
-    for (const auto& transport : transports_) {
-      if (transport->scheme() == url->scheme) return transport->check(*url, use);
-      schemes.emplace_back(transport->scheme());
-    }
-    return {StatusCode::kInvalidArgument, "\"" + text + "\" names the transport \"" + url->scheme +
-                                              "\", which is not known" + suggest(url->scheme, schemes)};
-  }
-
-  EventLoop loop_;
-  std::vector<std::unique_ptr<Transport>> transports_;
-};
-
 void read_name(ConfigReader& file, NodeOptions& options) {
   const toml::node* found = file.require("name");
   if (found == nullptr || !file.read("name", options.name)) return;
   if (options.name.empty() || Url::looks_like_url(options.name)) file.wrong("name", *found, "a name, and no URL");
-}
-
-void read_listen(ConfigReader& file, const UrlChecker& checker, NodeOptions& options) {
-  const toml::node* found = file.find("listen");
-  if (found == nullptr) return;
-  if (auto urls = strings_of(*found)) {
-    checker.check(*urls, *found, Transport::Use::kListen, file.errors());
-    options.listen.assign(urls->begin(), urls->end());
-  } else {
-    file.wrong("listen", *found, R"(an array of URLs, as ["tcp://127.0.0.1:7000"])");
-  }
-}
-
-void read_peers(ConfigReader peers, const UrlChecker& checker, NodeOptions& options) {
-  for (const auto& [key, value] : peers.content()) {
-    const std::string name(key.str());
-    auto urls = strings_of(value);
-    if (value.is_string()) urls = {*value.value_exact<std::string>()};
-    if (!urls || urls->empty()) {
-      peers.wrong(name, value, R"(a URL, as "tcp://127.0.0.1:7000", or an array of them)");
-      continue;
-    }
-    checker.check(*urls, value, Transport::Use::kConnect, peers.errors());
-    options.peers.emplace(name, *std::move(urls));
-  }
 }
 
 void read_codec(ConfigReader& file, NodeOptions& options) {
@@ -200,15 +142,14 @@ void read_log(ConfigReader log, LogLevel& level) {
 NodeConfig read_config(const toml::table& table, ConfigErrors& errors) {
   NodeConfig config;
   NodeOptions& options = config.options;
-  options.transports = standard_transports();
-  options.codecs = standard_codecs();
-  const UrlChecker checker(options);
-
   ConfigReader file(table, "", errors);
   read_name(file, options);
-  read_listen(file, checker, options);
+  TransportOptions transports;
+  read_transports(file, transports);
+  options.transports = standard_transports(transports);
+  options.codecs = standard_codecs();
+  read_network(file, options);
   read_codec(file, options);
-  read_peers(file.table("peers"), checker, options);
   read_modules(file, options);
   read_calls(file.table("calls"), options);
   read_pool(file.table("pool"), options);

@@ -12,8 +12,8 @@
 #include <mutex>
 #include <system_error>
 
-#include "cycle_counter.h"
 #include "loop_state.h"
+#include "onward/cycle_counter.h"
 #include "onward/log.h"
 #include "onward/object_pool.h"
 

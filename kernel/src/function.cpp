@@ -1,31 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "onward/function.h"
 
-#include <algorithm>
 #include <mutex>
-#include <vector>
 
 namespace onward {
-namespace {
-
-// Levenshtein distance, given up beyond `limit`.
-std::size_t distance(std::string_view a, std::string_view b, std::size_t limit) {
-  if (std::max(a.size(), b.size()) - std::min(a.size(), b.size()) > limit) return limit + 1;
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({change, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
-}  // namespace
-
 const FunctionName& FunctionName::intern(std::string_view name) {
   static std::mutex mutex;
   // By id; two names with one id share a chain. Never destroyed.
@@ -89,19 +67,6 @@ const Function* FunctionTable::find(std::uint64_t id) const noexcept {
 const Function* FunctionTable::find_address(const void* address) const noexcept {
   const auto found = by_address_.find(address);
   return found == by_address_.end() ? nullptr : found->second;
-}
-
-std::string FunctionTable::nearest(std::string_view name) const {
-  constexpr std::size_t kLimit = 3;
-  std::size_t best = kLimit + 1;
-  std::string found;
-  for (const auto& [id, function] : by_id_) {
-    const std::size_t far = distance(name, function->name().name, kLimit);
-    if (far >= best) continue;
-    best = far;
-    found = function->name().name;
-  }
-  return found;
 }
 
 }  // namespace onward

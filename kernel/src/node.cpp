@@ -60,6 +60,7 @@ const std::string& Node::name() const noexcept { return core_->options.name; }
 std::vector<Url> Node::listening() const { return core_->listening; }
 Pool& Node::pool() noexcept { return *core_->pool; }
 Node::Statistics Node::statistics() const { return core_->statistics(); }
+std::vector<Node::PeerState> Node::peers() const { return core_->peer_states(); }
 
 Status Node::start() {
   EventLoop::check_may_block("Node::start()");
@@ -124,31 +125,5 @@ Result<const FunctionName*> Node::name_of(const void* address) const {
 
 FunctionTable& ModuleContext::functions() const noexcept { return node_.functions(); }
 Pool& ModuleContext::pool() const noexcept { return node_.pool(); }
-
-std::string ModuleArguments::unread() const {
-  std::string text;
-  std::string known;
-  for (const std::string& key : read_) known += (known.empty() ? "" : ", ") + key;
-  for (const auto& [key, setting] : settings_) {
-    if (read_.contains(key)) continue;
-    text += (text.empty() ? "" : "\n") + setting.origin + ": module \"" + module_ + "\" has no argument \"" + key +
-            "\"; it has " + (known.empty() ? "none" : known);
-  }
-  return text;
-}
-
-const Setting& ModuleArguments::require(const std::string& key) const {
-  read_.insert(key);
-  const auto found = settings_.find(key);
-  if (found == settings_.end()) {
-    throw RpcError(StatusCode::kInvalidArgument, "module \"" + module_ + "\" needs the argument \"" + key + "\"");
-  }
-  return found->second;
-}
-
-void ModuleArguments::wrong_type(const std::string& key, const Setting& setting, std::string_view wanted) const {
-  throw RpcError(StatusCode::kInvalidArgument, setting.origin + ": argument \"" + key + "\" of module \"" + module_ +
-                                                   "\" must be " + std::string(wanted));
-}
 
 }  // namespace onward

@@ -200,15 +200,27 @@ std::size_t NodeCore::requests_in_flight() const noexcept {
 
 Node::Statistics NodeCore::statistics() {
   Node::Statistics result{.pool_queued = pool->queued()};
-  if (!started || stopped) return result;
-  const auto collect = [&]() -> Status {
+  look([&] {
     result.connections = link_count;
     result.calls_in_flight = caller.in_flight();
     result.requests_in_flight = requests_in_flight();
-    return {};
-  };
-  static_cast<void>(handle->in_loop_thread() ? collect() : run_on_loop(collect));
+  });
   return result;
+}
+
+std::vector<Node::PeerState> NodeCore::peer_states() {
+  std::vector<Node::PeerState> result;
+  look([&] { result = peers->states(); });
+  return result;
+}
+
+void NodeCore::look(const std::function<void()>& step) const {
+  if (!started || stopped) return;
+  if (handle->in_loop_thread()) return step();
+  static_cast<void>(run_on_loop([&] {
+    step();
+    return Status();
+  }));
 }
 
 }  // namespace onward

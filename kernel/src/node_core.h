@@ -62,6 +62,7 @@ class NodeCore final {
   [[nodiscard]] std::size_t requests_in_flight() const noexcept;
   // Any other thread.
   [[nodiscard]] Node::Statistics statistics();
+  [[nodiscard]] std::vector<Node::PeerState> peer_states();
 
  private:
   struct Entrance final : ListenerEvents {
@@ -81,6 +82,8 @@ class NodeCore final {
   };
 
   Status run_on_loop(std::function<Status()> step) const;
+  // Runs `step` on the loop, from any thread, if there is one.
+  void look(const std::function<void()>& step) const;
   Status start_on_loop();
   Status start_modules();
   Status start_listening();

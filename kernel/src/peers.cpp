@@ -17,8 +17,14 @@ Peer::Peer(NodeCore& core, std::string name, std::vector<std::string> urls)
       retry_timer_(*core.loop, [this] { dial(); }) {}
 
 std::string Peer::describe() const {
-  if (urls_.empty() || urls_.front() == name_) return name_;
-  return name_ + " (" + urls_[next_url_ % urls_.size()] + ")";
+  return urls_.size() != 1 || urls_.front() == name_ ? name_ : name_ + " (" + urls_.front() + ")";
+}
+
+Node::PeerState Peer::state() const {
+  return {.name = name_,
+          .url = url_ < urls_.size() ? urls_[url_] : "",
+          .connected = link_ != nullptr,
+          .trouble = tried_.empty() ? last_failure_.message() : tried_};
 }
 
 std::string Peer::trouble() const {
@@ -72,26 +78,16 @@ void Peer::dial() {
     dialling_ = &core_.add_link(core_.connect_to_self(), this);
     return;
   }
-  const std::string url = urls_[next_url_ % urls_.size()];
-  Result<std::unique_ptr<Connection>> connection = core_.connect(url, expected_name_);
-  if (!connection) {
-    // The URL itself is wrong: waiting will not mend it, but another one may do.
-    ++failures_;
-    last_failure_ = connection.error();
-    if (++next_url_ % urls_.size() == 0) {
-      fail_waiting(connection.error());
-    } else {
-      dial();
-    }
-    return;
-  }
+  Result<std::unique_ptr<Connection>> connection = core_.connect(urls_[url_], expected_name_);
+  if (!connection) return on_dial_failed(connection.error());
   dialling_ = &core_.add_link(std::move(*connection), this);
 }
 
 void Peer::on_link_ready(Link& link, bool dialled) {
   if (dialled) {
     dialling_ = nullptr;
-    next_url_ = 0;
+    if (url_ > 0)
+      core_.log(LogLevel::kInfo, name_ + " is called over " + urls_[url_] + ", as others failed: " + tried_);
   } else if (!urls_.empty() || link_ != nullptr || name_ == core_.options.name) {
     return;  // this node calls the peer over connections of its own, and over the first that serves
   }
@@ -135,6 +131,8 @@ void Peer::on_link_closed(Link& link, bool dialled, bool was_ready, const Status
   if (dialling_ == &link) dialling_ = nullptr;
   if (!dialled || core_.stopped.load(std::memory_order_relaxed)) return;
   if (was_ready) {
+    url_ = 0;
+    tried_.clear();
     if (!waiting_.empty() && link_ == nullptr && dialling_ == nullptr && !retry_timer_.armed()) dial();
     return;
   }
@@ -143,25 +141,37 @@ void Peer::on_link_closed(Link& link, bool dialled, bool was_ready, const Status
                      : reason);
 }
 
+// The next URL is tried at once; after the last, the best again, some time later.
 void Peer::on_dial_failed(const Status& reason) {
+  const std::string& url = urls_.empty() ? name_ : urls_[url_];
+  const std::string why = reason_beside(url, reason.message());
+  const bool may_do_later =
+      reason.code() == StatusCode::kUnavailable || reason.code() == StatusCode::kResourceExhausted;
+  if (tried_.empty() || may_do_later) tried_code_ = may_do_later ? StatusCode::kUnavailable : reason.code();
+  tried_ += tried_.empty() ? "" : "; ";
+  tried_ += urls_.size() > 1 ? url + ": " + why : why;
+  const bool more = url_ + 1 < urls_.size();
+  core_.log(failures_ == 0 ? LogLevel::kWarning : LogLevel::kDebug,
+            "cannot reach " + (url == name_ ? url : name_ + " (" + url + ")") + ": " + why +
+                (more ? "; it is tried over " + urls_[url_ + 1] : ""));
+  if (!more) return on_all_failed();
+  ++url_;
+  dial();
+}
+
+void Peer::on_all_failed() {
   ++failures_;
-  last_failure_ = reason;
-  const std::string who = describe();
-  core_.log(failures_ == 1 ? LogLevel::kWarning : LogLevel::kDebug,
-            "cannot reach " + who + ": " + reason_beside(who, reason.message()));
+  url_ = 0;
+  last_failure_ = Status(tried_code_, std::exchange(tried_, {}));
   retry_later();  // first: what fails may call again
-  // Every URL has been tried once.
-  if (urls_.empty() || (next_url_ + 1) % urls_.size() == 0) {
-    // A peer that answers, but is not the one that was meant, will not change by waiting.
-    const bool hopeless = reason.code() != StatusCode::kUnavailable && reason.code() != StatusCode::kResourceExhausted;
-    std::vector<OutgoingCall*> failing;
-    for (const Waiting& entry : waiting_) {
-      if (entry.call != nullptr && (hopeless || entry.call->fail_fast_)) failing.push_back(entry.call);
-    }
-    const Status failure(hopeless ? reason.code() : StatusCode::kUnavailable, reason.message());
-    for (OutgoingCall* call : failing) core_.caller.fail_locally(*call, failure);
+  // A peer that answers, but is not the one that was meant, will not change by waiting.
+  const bool hopeless = tried_code_ != StatusCode::kUnavailable;
+  std::vector<OutgoingCall*> failing;
+  for (const Waiting& entry : waiting_) {
+    if (entry.call != nullptr && (hopeless || entry.call->fail_fast_)) failing.push_back(entry.call);
   }
-  ++next_url_;  // describe() was about this one
+  const Status failure = last_failure_;
+  for (OutgoingCall* call : failing) core_.caller.fail_locally(*call, failure);
 }
 
 void Peer::retry_later() {
@@ -230,6 +240,13 @@ void Peers::fail_waiting(const Status& error) {
     for (const auto& [name, peer] : peers_) all.push_back(peer.get());
   }
   for (Peer* peer : all) peer->fail_waiting(error);
+}
+
+std::vector<Node::PeerState> Peers::states() {
+  const std::lock_guard lock(mutex_);
+  std::vector<Node::PeerState> result;
+  for (const auto& [name, peer] : peers_) result.push_back(peer->state());
+  return result;
 }
 
 Duration Peers::jitter(Duration delay) {

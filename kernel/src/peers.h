@@ -15,6 +15,7 @@
 #include "onward/call.h"
 #include "onward/event_loop.h"
 #include "onward/message.h"
+#include "onward/node.h"
 #include "onward/status.h"
 
 namespace onward {
@@ -32,7 +33,8 @@ class Peer {
   [[nodiscard]] const std::string& expected_name() const noexcept { return expected_name_; }
   // The link for new calls; null when there is none that is ready.
   [[nodiscard]] Link* ready_link() const noexcept { return link_; }
-  [[nodiscard]] std::string describe() const;  // "b (tcp://127.0.0.1:7000)"
+  [[nodiscard]] std::string describe() const;  // "b (tcp://127.0.0.1:7000)", "b" where it has several URLs
+  [[nodiscard]] Node::PeerState state() const;
   // Why calls wait; empty when they need not.
   [[nodiscard]] std::string trouble() const;
 
@@ -56,6 +58,7 @@ class Peer {
   void dial();
   void retry_later();
   void on_dial_failed(const Status& reason);
+  void on_all_failed();
   void send_waiting(Link& link);
   void forget_link(const Link& gone);
 
@@ -63,9 +66,11 @@ class Peer {
   std::string name_;
   std::string expected_name_;
   std::vector<std::string> urls_;
-  std::size_t next_url_ = 0;
-  Link* link_ = nullptr;      // ready
-  Link* dialling_ = nullptr;  // not ready yet
+  std::size_t url_ = 0;                      // of urls_: the one that is in use, being tried, or next
+  std::string tried_;                        // the URLs before it, and why each will not do
+  StatusCode tried_code_ = StatusCode::kOk;  // UNAVAILABLE if any may do later
+  Link* link_ = nullptr;                     // ready
+  Link* dialling_ = nullptr;                 // not ready yet
   std::deque<Waiting> waiting_;
   std::uint64_t waiting_begin_ = 0;  // what the first of waiting_ has as call_id_
   std::size_t waiting_live_ = 0;
@@ -90,6 +95,7 @@ class Peers {
   [[nodiscard]] Peer& retain(const std::string& name);
   void release(Peer& peer) noexcept;
   void fail_waiting(const Status& error);
+  [[nodiscard]] std::vector<Node::PeerState> states();
   // The node has stopped: drops all peers.
   void clear();
   // Between half and one and a half times `delay`.

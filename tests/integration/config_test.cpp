@@ -109,7 +109,8 @@ TEST_F(Config, UnixSocketThatIsTaken) {
 }
 
 TEST_F(Config, AddressThatIsNotThisMachines) {
-  const CommandResult result = run_node("name = \"a\"\nlisten = [\"tcp://192.0.2.1:7000\"]\n");
+  const CommandResult result =
+      run_node("name = \"a\"\nlisten = [{ url = \"tcp://192.0.2.1:7000\", insecure = true }]\n");
   EXPECT_EQ(result.ending.code, kFailed);
   EXPECT_THAT(result.error, HasSubstr("tcp://192.0.2.1:7000"));
 }

@@ -34,6 +34,7 @@ class InprocConnection final : public Connection, private Flushable, private Inp
   void resume() override;
   [[nodiscard]] std::size_t queued_bytes() const override;
   [[nodiscard]] std::string description() const override { return description_; }
+  [[nodiscard]] PeerIdentity identity() const override { return {.names = {"self"}}; }
   void on_dispose() noexcept override;
 
  private:

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "onward/function.h"
+#include "onward/identity.h"
 #include "onward/value.h"
 
 namespace onward {
@@ -161,10 +162,12 @@ class TypedFunction final : public Function {
   void answer(IncomingCall& call, Arguments& arguments) const {
     const std::uint64_t call_id = call.message.header.call_id;
     if constexpr (kOnPool) {
-      park(call,
-           call.pool.submit(
-               [this, moved = std::move(arguments)]() mutable -> R { return std::apply(function_, std::move(moved)); },
-               call.deadline));
+      park(call, call.pool.submit(
+                     [this, moved = std::move(arguments), caller = current_caller()]() mutable -> R {
+                       const CallerScope scope(caller);
+                       return std::apply(function_, std::move(moved));
+                     },
+                     call.deadline));
     } else if constexpr (FutureTraits<R>::is_future) {
       park(call, std::apply(function_, std::move(arguments)));
     } else if constexpr (std::is_void_v<R>) {

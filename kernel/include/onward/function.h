@@ -135,8 +135,6 @@ class FunctionTable {
   [[nodiscard]] const Function* find(std::uint64_t id) const noexcept;
   // By the address of a registered plain function; null if it is not registered here.
   [[nodiscard]] const Function* find_address(const void* address) const noexcept;
-  // The registered name nearest to `name`, for messages; empty where none is near.
-  [[nodiscard]] std::string nearest(std::string_view name) const;
   [[nodiscard]] const std::unordered_map<std::uint64_t, std::unique_ptr<Function>>& all() const noexcept {
     return by_id_;
   }

@@ -115,6 +115,16 @@ class Node {
   };
   [[nodiscard]] Statistics statistics() const;
 
+  // How a peer is reached, or would be.
+  struct PeerState {
+    std::string name;
+    std::string url;  // in use, or tried next
+    bool connected = false;
+    std::string trouble;  // why not over a better URL, or not at all; empty where nothing failed
+  };
+  // Of the peers that are configured, connected, or were called. Any thread.
+  [[nodiscard]] std::vector<PeerState> peers() const;
+
   // The node whose kernel or pool thread this is, else the process's (init_rpc); null where there is none.
   [[nodiscard]] static Node* current() noexcept;
 

@@ -175,14 +175,6 @@ TEST(FunctionTableTest, IsClosedOnceFrozen) {
   EXPECT_TRUE(table.all().empty());
 }
 
-TEST(FunctionTableTest, KnowsTheNearestName) {
-  FunctionTable table;
-  for (const char* name : {"search", "my_add_2", "x"}) ASSERT_TRUE(table.add(name, &nothing).ok());
-  EXPECT_EQ(table.nearest("serach"), "search");
-  EXPECT_EQ(table.nearest("my_add_3"), "my_add_2");
-  EXPECT_EQ(table.nearest("something else"), "");
-}
-
 // ---- One call, without a node.
 
 class Sink final : public ReplySink {

@@ -107,8 +107,47 @@ TEST_F(NodeConnectionTest, TheNextUrlIsTriedWhenOneFails) {
   b = start(options("b"), &add_functions);
   NodeOptions client = options("a");
   client.peers["b"] = {"inproc://gone", "ftp://wrong", "inproc://b"};
+  client.connect_backoff = client.connect_backoff_max = std::chrono::hours(1);  // the others are tried at once
   a = start(std::move(client), &add_functions);
   EXPECT_EQ(rpc_sync(*a, "b", add_numbers, 1, 2), 3);
+  EXPECT_TRUE(lines.wait_for("is the node running?; it is tried over ftp://wrong"));
+  EXPECT_TRUE(lines.wait_for("b is called over inproc://b, as others failed: inproc://gone: "));
+  const auto states = a->peers();
+  ASSERT_EQ(states.size(), 1U);
+  EXPECT_EQ(states[0].name, "b");
+  EXPECT_EQ(states[0].url, "inproc://b");
+  EXPECT_TRUE(states[0].connected);
+  EXPECT_THAT(states[0].trouble, HasSubstr("no transport for ftp://wrong"));
+}
+
+TEST_F(NodeConnectionTest, ALostConnectionTriesTheBestUrlAgain) {
+  NodeOptions server = options("b");
+  server.listen = {"inproc://b-second"};
+  b = start(std::move(server), &add_functions);
+  NodeOptions client = options("a");
+  client.peers["b"] = {"inproc://b", "inproc://b-second"};
+  a = start(std::move(client), &add_functions);
+  EXPECT_EQ(rpc_sync(*a, "b", add_numbers, 1, 2), 3);
+  EXPECT_EQ(a->peers().front().url, "inproc://b-second");
+  b.reset();
+  NodeOptions better = options("b");
+  better.listen = {"inproc://b-second", "inproc://b"};
+  b = start(std::move(better), &add_functions);
+  EXPECT_EQ(rpc_sync(*a, "b", add_numbers, 3, 4), 7);
+  EXPECT_EQ(a->peers().front().url, "inproc://b");
+  EXPECT_EQ(a->peers().front().trouble, "");
+}
+
+TEST_F(NodeConnectionTest, AnErrorNamesEveryUrlThatWasTried) {
+  NodeOptions client = options("a");
+  client.peers["b"] = {"inproc://gone", "ftp://wrong"};
+  client.peers["c"] = {"gopher://x", "ftp://wrong"};
+  a = start(std::move(client), &add_functions);
+  const Status status = error_of(rpc_async(*a, to("b", {.fail_fast = true}), add_numbers, 1, 2));
+  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_THAT(status.message(), HasSubstr("is the node running?; ftp://wrong: this node has no transport"));
+  // What no waiting will mend is not waited for.
+  EXPECT_EQ(error_of(rpc_async(*a, "c", add_numbers, 1, 2)).code(), StatusCode::kInvalidArgument);
 }
 
 TEST_F(NodeConnectionTest, ACallInFlightFailsWhenItsConnectionDoes) {

@@ -136,7 +136,7 @@ TEST(Config, UnknownKeysHaveTheNearestKnownOne) {
   EXPECT_THAT(refused("name = \"a\"\n[pool]\nthread = 1"),
               ElementsAre("n.toml:3: [pool]: the key \"thread\" is not known; did you mean \"threads\"?"));
   EXPECT_THAT(refused("name = \"a\"\n\n[zzz]\nx = 1"),
-              ElementsAre(StartsWith("n.toml:3: the key \"zzz\" is not known; there are name, listen")));
+              ElementsAre(StartsWith("n.toml:3: the key \"zzz\" is not known; there are name, ")));
 }
 
 TEST(Config, WrongTypes) {
@@ -162,7 +162,7 @@ TEST(Config, NameIsNoUrl) {
 }
 
 TEST(Config, Urls) {
-  EXPECT_THAT(refused("name = \"a\"\nlisten = [\n\"tcp://*:0\",\n\"nothing\"]"),
+  EXPECT_THAT(refused("name = \"a\"\nlisten = [\n\"tcp://127.0.0.1:0\",\n\"nothing\"]"),
               ElementsAre(StartsWith("n.toml:4: \"nothing\" is not a URL")));
   EXPECT_THAT(
       refused("name = \"a\"\n[peers]\nb = \"tpc://h:1\""),
@@ -174,6 +174,51 @@ TEST(Config, Urls) {
                   AllOf(StartsWith("n.toml:2: "), HasSubstr("\"host\" is no address")),
                   AllOf(StartsWith("n.toml:4: "), HasSubstr("which port")),
                   AllOf(StartsWith("n.toml:7: "), HasSubstr("which host"))));
+}
+
+TEST(Config, Listeners) {
+  const NodeConfig config = accepted(R"(name = "a"
+listen = ["tcp://127.0.0.1:0", { url = "shm://@a", allow = ["b", "c-*"] }, { url = "tcp://*:1", insecure = true }]
+[shm]
+ring_bytes = 65_536
+payload_bytes = 0
+users = [1000]
+[access]
+"rfc.*" = ["b"]
+search = "c"
+"x" = []
+)");
+  const std::vector<ListenOptions>& listen = config.options.listen;
+  ASSERT_EQ(listen.size(), 3U);
+  EXPECT_THAT(listen[0].allow, ElementsAre("*"));
+  EXPECT_FALSE(listen[0].insecure);
+  EXPECT_EQ(listen[1].url, "shm://@a");
+  EXPECT_THAT(listen[1].allow, ElementsAre("b", "c-*"));
+  EXPECT_TRUE(listen[2].insecure);
+  const auto& rules = config.options.access.all();
+  ASSERT_EQ(rules.size(), 3U);
+  EXPECT_THAT(rules.at("rfc.*"), ElementsAre("b"));
+  EXPECT_THAT(rules.at("search"), ElementsAre("c"));
+  EXPECT_TRUE(rules.at("x").empty());
+}
+
+TEST(Config, ListenersThatAreWrong) {
+  EXPECT_THAT(refused("name = \"a\"\nlisten = [\n\"tcp://*:7000\",\n{ url = \"tcp://0.0.0.0:1\" }, 5]"),
+              ElementsAre(AllOf(StartsWith("n.toml:3: tcp://*:7000: whoever reaches this address"),
+                                HasSubstr("{ url = \"tcp://*:7000\", insecure = true }")),
+                          StartsWith("n.toml:4: tcp://0.0.0.0:1: whoever"), StartsWith("n.toml:4: listen holds URLs")));
+  EXPECT_THAT(refused("name = \"a\"\nlisten = [{ allow = 5, url = \"shm://@a\", alow = 1, insecure = 1 }, {}]"),
+              ElementsAre(HasSubstr("allow must be an array of names"), HasSubstr("insecure must be true or false"),
+                          HasSubstr("did you mean \"allow\"?"), HasSubstr("\"url\" is missing")));
+}
+
+TEST(Config, AccessAndSharedMemoryThatAreWrong) {
+  EXPECT_THAT(refused("name = \"a\"\n[access]\nrfc.add = [\"b\"]\nx = [1]"),
+              ElementsAre(AllOf(StartsWith("n.toml:3: [access] rfc must be"), HasSubstr("stands in quotes")),
+                          StartsWith("n.toml:4: [access] x must be an array of names")));
+  EXPECT_THAT(refused("name = \"a\"\n[shm]\nring_bytes = 5000\nusers = [-1]\npayload_bytes = \"x\"\nring = 1"),
+              ElementsAre(AllOf(StartsWith("n.toml:2: "), HasSubstr("power of two")), HasSubstr("array of user ids"),
+                          HasSubstr("payload_bytes must be an integer"), HasSubstr("\"ring\" is not known")));
 }
 
 TEST(Config, CodecsAndModulesThatAreNotThere) {
