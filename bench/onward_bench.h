@@ -16,7 +16,7 @@ struct Settings {
   std::string transport = "tcp";  // server and middle: where they listen
   std::string connect;            // client and middle: whom to call
   std::string certs;              // where ROLE.pem, ROLE.key and ca.pem are, for tls
-  int cpu = -1;         // the core to run on; -1: any
+  int cpu = -1;                   // the core to run on; -1: any
   int busy_poll_us = 0;
   int in_flight = 1;
   std::uint64_t bytes = 64;

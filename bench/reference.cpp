@@ -101,8 +101,7 @@ void run_client(Arguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app(
-      "What hand-written code reaches at the same work: the references of the benchmarks.");
+  CLI::App app("What hand-written code reaches at the same work: the references of the benchmarks.");
   app.require_subcommand(1);
   Arguments arguments;
   CLI::App& server = *app.add_subcommand("server", "serve until stdin ends or SIGTERM");

@@ -59,8 +59,7 @@ class SharedMemory {
 
  private:
   void map() {
-    void* const at =
-        ::mmap(nullptr, sizeof(Rings), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, memory_.fd(), 0);
+    void* const at = ::mmap(nullptr, sizeof(Rings), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, memory_.fd(), 0);
     if (at == MAP_FAILED) throw_errno("map shared memory");
     rings_ = static_cast<Rings*>(at);
   }
@@ -159,9 +158,7 @@ class RingConnection {
 }  // namespace
 
 // The loop sleeps also when the rings are polled: it has nothing to do meanwhile.
-void run_shm_pingpong_server(const ServerOptions& options) {
-  Server<RingConnection>(options, Waiting::kSleep).run();
-}
+void run_shm_pingpong_server(const ServerOptions& options) { Server<RingConnection>(options, Waiting::kSleep).run(); }
 
 void run_shm_pingpong_client(const ClientOptions& options) {
   const Socket socket = connect_to(options.url);

@@ -14,8 +14,8 @@ namespace {
 
 constexpr const char* kCiphers = "TLS_AES_128_GCM_SHA256";
 constexpr long kCertificateSeconds = 24L * 60 * 60;
-// What one read of the socket may take: many records.
-constexpr std::size_t kReadAheadBytes = std::size_t{256} << 10;
+// What one read of the socket may take: a few records, which then are still in the cache.
+constexpr std::size_t kReadAheadBytes = std::size_t{64} << 10;
 
 struct Deleter {
   void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
