@@ -29,8 +29,9 @@ constexpr std::uint8_t kEndFlag = 0x40;    // behind the last byte comes the end
 constexpr std::uint8_t kHelloFlag = 0x80;  // a HELLO without a body comes first
 constexpr std::uint8_t kRepeats = 0x3F;
 
-// Above FrameReader::kChunkBytes, so that frames lie across its end.
-constexpr std::size_t kMaxStreamBytes = std::size_t{160} << 10;
+// Above FrameReader::kChunkBytes, so that frames lie across its end; less when it comes in small pieces, for speed.
+constexpr std::size_t kMaxStreamBytes = std::size_t{72} << 10;
+constexpr std::size_t kMaxPieces = 256;
 constexpr MessageLimits kLimits{.max_body_bytes = 32U << 10, .max_message_bytes = 64U << 10};
 
 // A frame as it lies in the input.
@@ -161,11 +162,20 @@ class Pieces {
     if (sizes_.empty()) return asked;
     const std::size_t size = sizes_[at_++ % sizes_.size()];
     waited_ = size == 0 && !waited_;
-    if (waited_) return 0;
-    return std::min(asked, size < 128 ? size + 1 : (size - 127) * 512);
+    return waited_ ? 0 : std::min(asked, bytes_of(size));
+  }
+
+  // That kMaxPieces move.
+  [[nodiscard]] std::size_t stream_bytes() const {
+    if (sizes_.empty()) return kMaxStreamBytes;
+    std::size_t bytes = 0;
+    for (const std::size_t size : sizes_) bytes += bytes_of(size);
+    return std::min(kMaxStreamBytes, bytes * kMaxPieces / sizes_.size());
   }
 
  private:
+  static std::size_t bytes_of(std::size_t size) { return size < 128 ? size + 1 : (size - 127) * 512; }
+
   std::vector<std::uint8_t> sizes_;
   std::size_t at_ = 0;
   bool waited_ = false;
@@ -195,14 +205,16 @@ std::string read_all(const std::string& input, std::uint8_t flags, Pieces pieces
   return written.output;
 }
 
-std::string stream_of(std::uint8_t flags, std::size_t repeats, std::span<const std::byte> frames) {
+// The frames once, and again while there is room.
+std::string stream_of(std::uint8_t flags, std::size_t repeats, std::size_t most, std::span<const std::byte> frames) {
   std::string input;
   if ((flags & kHelloFlag) != 0) {
     const MessageHeader hello{.kind = MessageKind::kHello, .function_id = MessageHeader::kMagic};
     input.assign(reinterpret_cast<const char*>(&hello), sizeof hello);
   }
   const std::string_view text(reinterpret_cast<const char*>(frames.data()), frames.size());
-  for (std::size_t i = 0; i <= repeats && input.size() + text.size() <= kMaxStreamBytes; ++i) input += text;
+  input += text;
+  for (std::size_t i = 0; i < repeats && input.size() + text.size() <= most; ++i) input += text;
   return input;
 }
 
@@ -216,8 +228,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t byte
   const std::size_t repeats = input.byte() & kRepeats;
   std::vector<std::uint8_t> sizes(flags & kSizes);
   for (std::uint8_t& size : sizes) size = input.byte();
-  const std::string stream = stream_of(flags, repeats, input.rest());
-  const std::string written = read_all(stream, flags, Pieces(sizes));
+  const Pieces pieces(sizes);
+  const std::string stream = stream_of(flags, repeats, pieces.stream_bytes(), input.rest());
+  const std::string written = read_all(stream, flags, pieces);
   require(read_all(written, 0, Pieces({})) == written, "what is written reads the same");
   return 0;
 }
