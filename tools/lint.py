@@ -35,13 +35,18 @@ PRIVATE_LIBRARIES = [
 ]
 
 
+# Inputs of fuzz targets: bytes, even where they look like text.
+CORPORA = "tests/fuzz/corpus/"
+
+
 def project_files():
-    """What git tracks, or would: paths relative to the root."""
+    """What git tracks, or would, but for the corpora: paths relative to the root."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, check=True, capture_output=True, text=True,
     ).stdout
-    return sorted(path for path in set(listed.split("\0")) if path and (ROOT / path).is_file())
+    paths = {path for path in listed.split("\0") if path and not path.startswith(CORPORA)}
+    return sorted(path for path in paths if (ROOT / path).is_file())
 
 
 def read_text(path):

@@ -102,10 +102,10 @@ def run(target: Target, seconds: int) -> bool:
 
 
 def merge(target: Target) -> None:
-    """Adds to the corpus in git the smallest finds that reach what it does not."""
+    """Adds to the corpus in git as few finds as reach what it does not."""
     target.finds.mkdir(parents=True, exist_ok=True)
     before = len(list(target.corpus.iterdir()))
-    command = target.command("-merge=1", str(target.corpus), str(target.finds))
+    command = target.command("-set_cover_merge=1", str(target.corpus), str(target.finds))
     with target.log.open("w") as log:
         subprocess.run(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment(), check=True)
     files = list(target.corpus.iterdir())
