@@ -267,6 +267,8 @@ def check_programs(build: Path, selftest: bool) -> None:
 def make_certificates(build: Path, folder: Path) -> None:
     """For the nodes of all roles, as `onward certs` makes them."""
     program = build.parent / "node" / "onward"
+    if not os.access(program, os.X_OK):
+        raise BenchError(f"tls needs certificates from {program}, which is not there; run ./dev build")
     for command in (["init", str(folder)], ["issue", str(folder), "server", "middle", "client"]):
         made = subprocess.run([program, "certs", *command], capture_output=True, text=True, check=False)
         if made.returncode != 0:

@@ -128,12 +128,11 @@ class Checker final : public ConnectionEvents {
   }
   void on_closed(const Status&) override {}
 
-  // False if it was not stopped.
-  bool restart() {
-    if (!stopped_) return false;
+  [[nodiscard]] bool stopped() const { return stopped_; }
+  void restart() {
+    if (!stopped_) return;
     stopped_ = false;
     reader_.restart();
-    return true;
   }
 
   // When the reader will deliver no more.
@@ -195,7 +194,10 @@ std::string read_all(const std::string& input, std::uint8_t flags, Pieces pieces
     const IoResult result = reader.read(stream, checker);
     failed = result.outcome == IoResult::Outcome::kFailed;
     require(!failed || !result.error.ok(), "a failure says why");
-    if (!checker.restart() && exhausted && !reader.holds_back()) break;
+    if (!checker.stopped() && exhausted && !reader.holds_back()) break;
+    // What is read meanwhile is held back.
+    if (checker.stopped() && !failed) static_cast<void>(reader.read(stream, checker));
+    checker.restart();
   }
   checker.at_end(failed);
 
