@@ -8,25 +8,7 @@
 #include <cstdio>
 #include <exception>
 
-#include "flex/flex_codec.h"
 #include "measure.h"
-#include "raw/raw_codec.h"
-#include "tcp/tcp_transport.h"
-
-namespace onward::bench {
-
-NodeOptions node_options(const Settings& settings, const std::string& name) {
-  NodeOptions options;
-  options.name = name;
-  options.transports = {[](EventLoop& loop, const MessageLimits& limits) { return make_tcp_transport(loop, limits); }};
-  options.codecs = {make_flex_codec(), make_raw_codec()};
-  options.codec = settings.codec;
-  options.timeout = std::chrono::seconds(30);
-  options.loop.busy_poll = std::chrono::microseconds(settings.busy_poll_us);
-  return options;
-}
-
-}  // namespace onward::bench
 
 int main(int argc, char** argv) {
   using namespace onward::bench;
@@ -36,11 +18,16 @@ int main(int argc, char** argv) {
   CLI::App* server = app.add_subcommand("server", "answers calls");
   CLI::App* middle = app.add_subcommand("middle", "answers calls by calling another node");
   CLI::App* client = app.add_subcommand("client", "makes calls and measures them");
+  CLI::App* transports = app.add_subcommand("transports", "prints what --transport takes, a name a line");
   for (CLI::App* role : {server, middle, client}) {
     role->add_option("--shape", settings.shape, "what to measure");
     role->add_option("--codec", settings.codec, "flex or raw");
     role->add_option("--cpu", settings.cpu, "the core to run on");
     role->add_option("--busy-poll-us", settings.busy_poll_us, "how long to poll before sleeping");
+    role->add_option("--certs", settings.certs, "for tls: the folder with ROLE.pem, ROLE.key and ca.pem");
+  }
+  for (CLI::App* role : {server, middle}) {
+    role->add_option("--transport", settings.transport, "where to listen")->check(CLI::IsMember(transport_names()));
   }
   for (CLI::App* role : {middle, client})
     role->add_option("--connect", settings.connect, "the URL to call")->required();
@@ -50,6 +37,10 @@ int main(int argc, char** argv) {
   client->add_option("--warmup", settings.warmup, "how long to run before");
   CLI11_PARSE(app, argc, argv);
   try {
+    if (transports->parsed()) {
+      for (const std::string& name : transport_names()) print_line(name);
+      return 0;
+    }
     if (settings.cpu >= 0) pin_to_cpu(settings.cpu);
     return client->parsed() ? run_client(settings) : run_server(settings, middle->parsed());
   } catch (const std::exception& error) {

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "onward/rpc.h"
 
@@ -11,8 +13,10 @@ namespace onward::bench {
 struct Settings {
   std::string shape = "T1_128";
   std::string codec = "flex";
-  std::string connect;  // client and middle: whom to call
-  int cpu = -1;         // the core to run on; -1: any
+  std::string transport = "tcp";  // server and middle: where they listen
+  std::string connect;            // client and middle: whom to call
+  std::string certs;              // where ROLE.pem, ROLE.key and ca.pem are, for tls
+  int cpu = -1;                   // the core to run on; -1: any
   int busy_poll_us = 0;
   int in_flight = 1;
   std::uint64_t bytes = 64;
@@ -20,8 +24,13 @@ struct Settings {
   double warmup = 0.5;
 };
 
-// A node with tcp, flex and raw, with calls that wait for ever.
-[[nodiscard]] NodeOptions node_options(const Settings& settings, const std::string& name);
+// The schemes that can be measured.
+[[nodiscard]] std::vector<std::string> transport_names();
+// Where a node listens on a port or name of its own. Throws std::invalid_argument for an unknown transport.
+[[nodiscard]] std::string listen_url(std::string_view transport);
+// A node that listens on nothing yet; flex and raw, and as transports those of what it listens on and whom it calls,
+// which it knows as `peer`. Its name is its role, and its certificate's.
+[[nodiscard]] NodeOptions node_options(const Settings& settings, const std::string& role, const std::string& peer);
 
 // Each prints one JSON line at its end and returns the exit code.
 int run_server(const Settings& settings, bool middle);

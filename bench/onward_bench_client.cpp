@@ -141,16 +141,28 @@ void run_parked(Node& node, PeerHandle server, const Settings& settings) {
                  .text());
 }
 
+// One call, so that there is a connection; then nothing, for as long as whoever reads wants.
+void run_idle(Node& node, PeerHandle server, const Settings& settings) {
+  rpc_sync(node, server, kEcho, Buffer::allocate(settings.bytes));
+  print_line("measuring");
+  std::string line;
+  std::getline(std::cin, line);
+  print_line(JsonLine().number("requests", std::uint64_t{1}).text());
+}
+
 }  // namespace
 
 int run_client(const Settings& settings) {
-  Node node(node_options(settings, "client"));
+  const bool nested = settings.shape.starts_with("N");
+  const std::string peer = nested ? "middle" : "server";
+  Node node(node_options(settings, "client", peer));
   node.start().throw_if_error();
-  const PeerHandle server = node.peer(settings.connect);
+  const PeerHandle server = node.peer(peer);
   if (settings.shape == "M1") {
     run_parked(node, server, settings);
+  } else if (settings.shape == "idle") {
+    run_idle(node, server, settings);
   } else {
-    const bool nested = settings.shape.starts_with("N");
     const bool payload = settings.shape.starts_with("B");
     ClosedLoop loop(node, server, nested ? kRelay : payload ? kMeasure : kEcho, settings);
     loop.run();

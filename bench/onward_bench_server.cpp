@@ -30,15 +30,30 @@ struct Server {
   }
 };
 
-volatile std::sig_atomic_t terminated = 0;
-
-void wait_for_end_of_input() {
-  char bytes[64];
-  while (terminated == 0) {
-    pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
-    if (::poll(&input, 1, 1000) > 0 && ::read(STDIN_FILENO, bytes, sizeof bytes) <= 0) return;
+// Without a timeout: an idle process does not wake up.
+class EndOfInput {
+ public:
+  // Before any thread starts, which would take the signal.
+  EndOfInput() {
+    std::signal(SIGTERM, [](int) {});
+    sigset_t term;
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    ::pthread_sigmask(SIG_BLOCK, &term, &before_);
   }
-}
+
+  // Until standard input ends or SIGTERM comes.
+  void wait() const {
+    char bytes[64];
+    do {
+      pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+      if (::ppoll(&input, 1, nullptr, &before_) < 0) return;
+    } while (::read(STDIN_FILENO, bytes, sizeof bytes) > 0);
+  }
+
+ private:
+  sigset_t before_{};
+};
 
 void register_functions(FunctionTable& functions, Server& server) {
   const auto echo = [&](Buffer value) {
@@ -77,15 +92,15 @@ void register_functions(FunctionTable& functions, Server& server) {
 int run_server(const Settings& settings, bool middle) {
   Server server;
   server.parked.reserve(100'000);
-  NodeOptions options = node_options(settings, middle ? "middle" : "server");
-  options.listen = {"tcp://127.0.0.1:0"};
+  const EndOfInput end_of_input;
+  NodeOptions options = node_options(settings, middle ? "middle" : "server", "server");
+  options.listen = {listen_url(settings.transport)};
   Node node(std::move(options));
   register_functions(node.functions(), server);
   node.start().throw_if_error();
-  if (middle) server.next = node.peer(settings.connect);
-  std::signal(SIGTERM, [](int) { terminated = 1; });
+  if (middle) server.next = node.peer("server");
   print_line("listening " + node.listening().front().to_string());
-  wait_for_end_of_input();
+  end_of_input.wait();
   const double cpu_us = process_cpu_us();
   const std::uint64_t resident = resident_bytes();
   node.stop(std::chrono::seconds(1));

@@ -96,6 +96,16 @@ class Process:
             raise BenchError(f"no CPU clock for {self.role}: {os.strerror(failure)}")
         return time.clock_gettime_ns(clock.value)
 
+    def ran(self) -> tuple[int, int]:
+        """How long its threads were on a core so far, in nanoseconds, and how often."""
+        try:
+            each = [path.read_text().split() for path in Path(f"/proc/{self.pid}/task").glob("*/schedstat")]
+        except OSError as error:
+            raise BenchError(f"cannot read when {self.role} ran: {error}") from error
+        if not each:
+            raise BenchError("this system has no /proc/PID/task/*/schedstat (CONFIG_SCHED_INFO)")
+        return sum(int(fields[0]) for fields in each), sum(int(fields[2]) for fields in each)
+
     def private_bytes(self) -> int:
         """Memory that belongs to it alone and that it has written to."""
         try:

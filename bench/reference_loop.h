@@ -1,6 +1,5 @@
-// The little that the references share: an event loop on plain libevent, and non-blocking TCP
-// sockets on loopback. No bufferevents, no abstraction over events: what is measured should be
-// libevent and the kernel's sockets, and nothing else.
+// The event loop of the references, on plain libevent. No bufferevents, no abstraction over events: what is
+// measured should be libevent and the kernel's sockets, and nothing else.
 #pragma once
 
 #include <event2/event.h>
@@ -8,34 +7,16 @@
 #include <exception>
 #include <memory>
 #include <stdexcept>
-#include <string>
-#include <utility>
 #include <vector>
 
+#include "reference.h"
+
 namespace onward::bench {
-
-// A file descriptor that is closed by its owner's end.
-class Socket {
- public:
-  explicit Socket(int fd) : fd_(fd) {}
-  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  Socket& operator=(Socket&&) = delete;
-  ~Socket();
-
-  [[nodiscard]] int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 struct EventDeleter {
   void operator()(event* handle) const { event_free(handle); }
 };
 using Event = std::unique_ptr<event, EventDeleter>;
-
-enum class Waiting { kSleep, kSpin };
 
 // An event_base and how it is run: asleep between events, or spinning.
 class Loop {
@@ -89,25 +70,5 @@ class Loop {
   Waiting waiting_;
   bool stopped_ = false;
 };
-
-// A listening non-blocking socket on 127.0.0.1 and a free port. Throws std::system_error.
-[[nodiscard]] Socket listen_on_loopback();
-
-// The URL of a listening socket, `tcp://127.0.0.1:PORT`.
-[[nodiscard]] std::string url_of(const Socket& listener);
-
-// Takes one connection, non-blocking and with TCP_NODELAY. Throws std::system_error.
-[[nodiscard]] Socket accept_from(const Socket& listener);
-
-// Connects to a URL as url_of() writes it, waits until connected, then as accept_from().
-// Throws std::system_error, or std::invalid_argument for another kind of URL.
-[[nodiscard]] Socket connect_to(const std::string& url);
-
-// Has TCP control congestion on this socket by `name`, as in tcp_allowed_congestion_control.
-// Throws std::system_error.
-void set_congestion_control(const Socket& socket, const std::string& name);
-
-// Throws std::system_error for `errno`, unless it only says that the socket is not ready.
-void throw_unless_would_block(const char* what);
 
 }  // namespace onward::bench

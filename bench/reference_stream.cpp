@@ -1,5 +1,3 @@
-#include <sys/socket.h>
-
 #include <cerrno>
 #include <cstdint>
 #include <stdexcept>
@@ -7,7 +5,9 @@
 
 #include "measure.h"
 #include "reference.h"
+#include "reference_channel.h"
 #include "reference_server.h"
+#include "reference_tls.h"
 
 namespace onward::bench {
 namespace {
@@ -15,53 +15,66 @@ namespace {
 constexpr std::size_t kDefaultBufferBytes = 1024 * 1024;
 constexpr auto kAckTimeout = std::chrono::seconds(10);
 
+std::size_t buffer_bytes(const ServerOptions& options) {
+  return options.buffer_bytes == 0 ? kDefaultBufferBytes : options.buffer_bytes;
+}
+
 // Reads and discards. At the end of the stream it answers with the count of received bytes.
+template <typename Channel>
 class SinkConnection {
  public:
   SinkConnection(Server<SinkConnection>& server, Socket socket)
       : server_(server),
-        socket_(std::move(socket)),
-        buffer_(server.buffer_bytes()),
-        readable_(server.loop().watch<&SinkConnection::read>(socket_.fd(), EV_READ | EV_PERSIST, this)) {}
+        channel_(std::move(socket), Side::kServer),
+        buffer_(buffer_bytes(server.options())),
+        readable_(server.loop().template watch<&SinkConnection::read>(channel_.fd(), EV_READ | EV_PERSIST, this)) {}
 
  private:
   void read() {
-    const ssize_t got = ::recv(socket_.fd(), buffer_.data(), buffer_.size(), 0);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    while (read_once() && channel_.holds_input()) {
+    }
+  }
+
+  // False if there is no more to read for now, or nothing is left of this connection.
+  bool read_once() {
+    const ssize_t got = channel_.receive(buffer_);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
     if (got > 0) {
       received_ += static_cast<std::uint64_t>(got);
-      return;
+      return true;
     }
     if (got == 0) acknowledge();
     server_.close(*this);
+    return false;
   }
 
   void acknowledge() {
     // Eight bytes always fit into the empty send buffer of a socket that has sent nothing.
-    const ssize_t put = ::send(socket_.fd(), &received_, sizeof received_, MSG_NOSIGNAL);
+    const ssize_t put = channel_.send({reinterpret_cast<const char*>(&received_), sizeof received_});
     if (put == sizeof received_) server_.count(received_ / buffer_.size());
   }
 
   Server<SinkConnection>& server_;
-  Socket socket_;
+  Channel channel_;
   std::vector<char> buffer_;
   std::uint64_t received_ = 0;
   Event readable_;
 };
 
+template <typename Channel>
 class StreamClient {
  public:
   explicit StreamClient(const ClientOptions& options)
       : options_(options),
         phases_(options.warmup, options.measured),
         loop_(options.waiting),
-        socket_(connect_to(options.url)),
+        channel_(connect_to(options.url), Side::kClient),
         payload_(options.bytes, 'x'),
-        writable_(loop_.watch<&StreamClient::write>(socket_.fd(), EV_WRITE | EV_PERSIST, this)),
-        readable_(loop_.prepare<&StreamClient::read_ack>(socket_.fd(), EV_READ, this)) {}
+        writable_(loop_.template watch<&StreamClient::write>(channel_.fd(), EV_WRITE | EV_PERSIST, this)),
+        readable_(loop_.template prepare<&StreamClient::read_ack>(channel_.fd(), EV_READ, this)) {}
 
   void run() {
-    if (!options_.congestion.empty()) set_congestion_control(socket_, options_.congestion);
+    if (!options_.congestion.empty()) set_congestion_control(channel_.socket(), options_.congestion);
     phases_.start();
     loop_.run();
     report();
@@ -69,7 +82,7 @@ class StreamClient {
 
  private:
   void write() {
-    const ssize_t put = ::send(socket_.fd(), payload_.data() + offset_, payload_.size() - offset_, MSG_NOSIGNAL);
+    const ssize_t put = channel_.send({payload_.data() + offset_, payload_.size() - offset_});
     if (put < 0) return throw_unless_would_block("send");
     sent_ += static_cast<std::uint64_t>(put);
     offset_ += static_cast<std::size_t>(put);
@@ -82,7 +95,7 @@ class StreamClient {
       event_del(writable_.get());
       const timeval patience{kAckTimeout.count(), 0};
       event_add(readable_.get(), &patience);
-      if (::shutdown(socket_.fd(), SHUT_WR) != 0) throw std::runtime_error("cannot end the stream");
+      channel_.end_output();
       return;
     }
     sent_before_ = sent_;
@@ -93,7 +106,7 @@ class StreamClient {
   // socket's buffers when it began is received within it and not counted.
   void read_ack() {
     std::uint64_t received = 0;
-    const ssize_t got = ::recv(socket_.fd(), &received, sizeof received, 0);
+    const ssize_t got = channel_.receive({reinterpret_cast<char*>(&received), sizeof received});
     phases_.end_measuring(Clock::now());
     if (got != sizeof received) throw std::runtime_error("the server did not confirm the stream");
     if (received != sent_) {
@@ -117,7 +130,7 @@ class StreamClient {
   const ClientOptions& options_;
   Phases phases_;
   Loop loop_;
-  Socket socket_;
+  Channel channel_;
   std::vector<char> payload_;
   Event writable_;
   Event readable_;
@@ -130,10 +143,13 @@ class StreamClient {
 }  // namespace
 
 void run_stream_server(const ServerOptions& options) {
-  const std::size_t bytes = options.buffer_bytes == 0 ? kDefaultBufferBytes : options.buffer_bytes;
-  Server<SinkConnection>(options.waiting, bytes).run();
+  if (options.scheme == Scheme::kTls) return Server<SinkConnection<TlsChannel>>(options).run();
+  Server<SinkConnection<PlainChannel>>(options).run();
 }
 
-void run_stream_client(const ClientOptions& options) { StreamClient(options).run(); }
+void run_stream_client(const ClientOptions& options) {
+  if (options.scheme == Scheme::kTls) return StreamClient<TlsChannel>(options).run();
+  StreamClient<PlainChannel>(options).run();
+}
 
 }  // namespace onward::bench

@@ -7,7 +7,8 @@ import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shapes import Against, Shape, Target
+from shapes import Shape
+from targets import Against, Target
 
 Figures = dict[str, float]
 
@@ -33,14 +34,13 @@ class Measured:
 
 @dataclass
 class Report:
-    transport: str
     shapes: list[Measured] = field(default_factory=list)
     verdicts: list[tuple[str, bool | None]] = field(default_factory=list)
 
     def write_json(self, path: Path) -> None:
         rows = [
             {
-                "shape": f"{self.transport}/{measured.shape.name}",
+                "shape": measured.shape.full_name,
                 "metric": metric,
                 "onward": _rounded(measured.onward_median(metric)),
                 "reference": _rounded(measured.reference_median(metric)),
@@ -55,7 +55,7 @@ class Report:
     def print_table(self) -> None:
         print(_line("", "onward", "spread", "reference", "spread", "ratio", "must reach"))
         for measured in self.shapes:
-            print(f"\n{self.transport}/{measured.shape.name}: {measured.shape.meaning}")
+            print(f"\n{measured.shape.full_name}: {measured.shape.meaning}")
             for metric in measured.shape.metrics:
                 self._print_row(measured, metric)
         self._print_verdicts()
@@ -78,7 +78,7 @@ class Report:
         value = measured.onward_median(target.metric)
         base = self._base_of(measured, target)
         reached = None if value is None else target.reached(value, base)
-        self.verdicts.append((f"{measured.shape.name} {target.metric} {target.text()}", reached))
+        self.verdicts.append((f"{measured.shape.full_name} {target.metric} {target.text()}", reached))
         word = {True: "reached", False: "MISSED", None: "not measured"}[reached]
         if target.against is Against.ONE_CORE_CALL and value is not None and base:
             word += f" at {value / base:.2f}"
@@ -88,7 +88,7 @@ class Report:
         if target.against is Against.REFERENCE:
             return measured.reference_median(target.metric)
         for other in self.shapes:
-            if other.shape.name == target.against.value:
+            if other.shape.full_name == f"{measured.shape.transport}/{target.against.value}":
                 return other.onward_median(target.metric)
         return None
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
-import resource
 import signal
+import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +16,14 @@ from types import FrameType
 
 sys.dont_write_bytecode = True  # the source tree stays as it is
 
+from machine import OthersWatch, describe_machine  # noqa: E402
 from processes import BenchError, Process, ProcessGroup  # noqa: E402
 from report import Figures, Measured, Report  # noqa: E402
-from shapes import PARKED_REQUESTS, SHAPES, Shape, select  # noqa: E402
+from shapes import PARKED_REQUESTS, REFERENCES, Shape, select  # noqa: E402
 
-TRANSPORTS = ("tcp",)
+TRANSPORTS = tuple(REFERENCES)
 START_TIMEOUT_S = 15.0
+SETTLE_S = 0.3  # what a call leaves to do must be over by then
 SLACK_S = 60.0  # over what a run should take, before it counts as stuck
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -34,6 +36,7 @@ class Settings:
     warmup: float
     congestion: str | None
     selftest: bool
+    certs: Path  # of the nodes, for tls
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,12 @@ def reference_command(shape: Shape, settings: Settings) -> Command:
 def onward_command(shape: Shape, settings: Settings) -> Command:
     if settings.selftest:
         return reference_command(shape, settings)
-    return Command(settings.build / "onward_bench", shape.onward_server(), shape.onward_client())
+    certs = ["--certs", str(settings.certs)] if shape.transport == "tls" else []
+    return Command(
+        settings.build / "onward_bench",
+        [*shape.onward_server(), *certs],
+        [*shape.onward_client(), *certs],
+    )
 
 
 def measure(shape: Shape, command: Command, settings: Settings) -> Figures:
@@ -85,20 +93,39 @@ def watch(shape: Shape, client: Process, server: Process, settings: Settings) ->
     """From the client's `measuring` to its result, with the server's clock or memory read."""
     client.expect("measuring", settings.warmup + SLACK_S)
     if "server_bytes" in shape.metrics:
-        before = server.private_bytes()
-        client.expect("parked", SLACK_S)
-        parked_bytes = server.private_bytes() - before
-        client.write_line()
-        figures = client.read_json(SLACK_S)
-        figures["server_bytes"] = parked_bytes / PARKED_REQUESTS
-        required(figures, "client_bytes", client.role)
-        return figures
+        return watch_parked(client, server)
+    if "idle_cpu_us" in shape.metrics:
+        return watch_idle(client, server, settings)
     cpu_before_ns = server.cpu_ns()
     figures = client.read_json(settings.seconds + SLACK_S)
     cpu_ns = server.cpu_ns() - cpu_before_ns
     figures["server_cpu_us"] = cpu_ns / 1000 / max(required(figures, "requests", client.role), 1)
     required(figures, shape.metrics[0], client.role)
     return figures
+
+
+def watch_parked(client: Process, server: Process) -> Figures:
+    before = server.private_bytes()
+    client.expect("parked", SLACK_S)
+    parked_bytes = server.private_bytes() - before
+    client.write_line()
+    figures = client.read_json(SLACK_S)
+    figures["server_bytes"] = parked_bytes / PARKED_REQUESTS
+    required(figures, "client_bytes", client.role)
+    return figures
+
+
+def watch_idle(client: Process, server: Process, settings: Settings) -> Figures:
+    """A thread that has not run has called nothing of the system either, so no trace is needed."""
+    time.sleep(max(settings.warmup, SETTLE_S))
+    before = [client.ran(), server.ran()]
+    time.sleep(settings.seconds)
+    after = [client.ran(), server.ran()]
+    client.write_line()
+    client.read_json(SLACK_S)
+    ran_ns = sum(ns for ns, _ in after) - sum(ns for ns, _ in before)
+    runs = sum(count for _, count in after) - sum(count for _, count in before)
+    return {"idle_cpu_us": ran_ns / 1000, "idle_wakeups": runs}
 
 
 def required(figures: Figures, key: str, role: str) -> float:
@@ -129,12 +156,12 @@ def measure_or_note(
     try:
         figures = measure(shape, command, settings)
     except BenchError as error:
-        failures.append(f"{shape.name}, {who}: {error}")
+        failures.append(f"{shape.full_name}, {who}: {error}")
         first_line = str(error).split("\n", 1)[0]
-        print(f"  {who:9} {shape.name}: FAILED: {first_line}", file=sys.stderr)
+        print(f"  {who:9} {shape.full_name}: FAILED: {first_line}", file=sys.stderr)
         return {}
     first = shape.metrics[0]
-    print(f"  {who:9} {shape.name}: {first} {figures[first]:.4g}", file=sys.stderr, flush=True)
+    print(f"  {who:9} {shape.full_name}: {first} {figures[first]:.4g}", file=sys.stderr, flush=True)
     return figures
 
 
@@ -147,7 +174,7 @@ def run_shapes(
     for shape in shapes:
         measured = Measured(shape)
         report.shapes.append(measured)
-        groups.setdefault(shape.table_name(), []).append(measured)
+        groups.setdefault(f"{shape.transport}/{shape.table_name()}", []).append(measured)
     for name, group in groups.items():
         failed_before = len(failures)
         for number in range(1, rounds + 1):
@@ -158,54 +185,11 @@ def run_shapes(
     return failures
 
 
-def describe_machine(settings: Settings) -> str:
-    model = "unknown CPU"
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = line.split(":", 1)[1].strip()
-            break
-    congestion = Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
-    load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
-    return (
-        f"{model}, Linux {platform.release()}, cores {settings.cores[0]} and {settings.cores[1]}, "
-        f"load {load}, TCP {congestion}"
-    )
-
-
-class OthersWatch:
-    """How much CPU time other programs took meanwhile: they are what spoils a measurement."""
-
-    WORTH_MENTIONING = 0.03
-
-    def __init__(self) -> None:
-        self._started_at = time.monotonic()
-        self._others_at_start = self._others_s()
-
-    def describe(self) -> str | None:
-        share = (self._others_s() - self._others_at_start) / (time.monotonic() - self._started_at)
-        if share < self.WORTH_MENTIONING:
-            return None
-        return (
-            f"Other programs took {share:.0%} of a core meanwhile: the spread shows what that did, "
-            "and absolute figures are worth less for it."
-        )
-
-    @staticmethod
-    def _others_s() -> float:
-        fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
-        user, nice, system, _, _, irq, softirq, steal = (int(value) for value in fields)
-        busy_s = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
-        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
-            usage = resource.getrusage(who)
-            busy_s -= usage.ru_utime + usage.ru_stime
-        return busy_s
-
-
 def list_shapes(shapes: list[Shape]) -> None:
     for shape in shapes:
-        print(f"{shape.name:16} {shape.meaning}")
+        print(f"{shape.full_name:20} {shape.meaning}")
         for target in shape.targets:
-            print(f"{'':16}   {target.metric} {target.text()}")
+            print(f"{'':20}   {target.metric} {target.text()}")
 
 
 def check_selftest(report: Report) -> list[str]:
@@ -215,7 +199,7 @@ def check_selftest(report: Report) -> list[str]:
         metric = measured.shape.metrics[0]
         ratio = measured.ratio(metric)
         if ratio is None or not 0.5 < ratio < 2:
-            strange.append(f"{measured.shape.name}: {metric}, reference to itself: ratio {ratio}")
+            strange.append(f"{measured.shape.full_name}: {metric}, reference to itself: ratio {ratio}")
     return strange
 
 
@@ -225,12 +209,13 @@ def parse_arguments() -> argparse.Namespace:
         description="Measures Onward beside hand-written references, in turn and in one run.",
     )
     add = parser.add_argument
-    add("shapes", nargs="*", metavar="SHAPE", help="what to measure (default: all; see --list)")
+    add("shapes", nargs="*", metavar="SHAPE", help="what to measure, as T1_128 or tls/T1_128 (default: all; see --list)")
     add("--json", type=Path, metavar="FILE", help="also write the medians as JSON")
     add("--seconds", type=float, default=2.0, help="length of one measurement (default: 2)")
     add("--warmup", type=float, default=0.5, help="seconds to run before each (default: 0.5)")
     add("--rounds", type=int, default=3, help="how often (default: 3)")
-    add("--transport", choices=TRANSPORTS, default="tcp")
+    add("--transport", action="append", choices=(*TRANSPORTS, "all"), metavar="NAME",
+        help=f"one of {', '.join(TRANSPORTS)}; may be repeated (default: those of the shapes, or all that onward_bench has)")
     add("--list", action="store_true", help="print the shapes and their targets, measure nothing")
     add("--build", type=Path, default=REPOSITORY / "build" / "release" / "bench", metavar="DIR",
         help="where the programs are (default: build/release/bench)")
@@ -241,24 +226,53 @@ def parse_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.rounds < 1 or arguments.seconds <= 0 or arguments.warmup < 0:
         parser.error("--rounds and --seconds must be positive, --warmup not negative")
-    try:
-        arguments.shapes = select(arguments.shapes)
-    except KeyError as error:
-        parser.error(f"no shape is called {error}; --list prints them")
-    if arguments.selftest:
-        arguments.shapes = [
-            each for each in arguments.shapes if each.reference and each.codec == "flex"
-        ]
     return arguments
 
 
-def check_programs(settings: Settings) -> None:
-    names = ["onward_reference"] if settings.selftest else ["onward_reference", "onward_bench"]
+def find_transports(arguments: argparse.Namespace, build: Path) -> list[str]:
+    """Those that --transport names, or else every shape; else all that there are."""
+    wanted = set(arguments.transport or ())
+    if not wanted and all("/" in name for name in arguments.shapes):
+        wanted = {name.split("/")[0] for name in arguments.shapes}
+    if not wanted or "all" in wanted:
+        if arguments.list or arguments.selftest:
+            return list(TRANSPORTS)
+        command = [build / "onward_bench", "transports"]
+        wanted = set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    return [name for name in TRANSPORTS if name in wanted]
+
+
+def select_shapes(arguments: argparse.Namespace, build: Path) -> list[Shape]:
+    transports = find_transports(arguments, build)
+    try:
+        shapes = select(arguments.shapes, transports)
+    except KeyError as error:
+        raise BenchError(
+            f"no shape of {', '.join(transports or TRANSPORTS)} is called {error}; --list prints them"
+        ) from error
+    if arguments.selftest:
+        shapes = [shape for shape in shapes if shape.reference and shape.codec == "flex"]
+    return shapes
+
+
+def check_programs(build: Path, selftest: bool) -> None:
+    names = ["onward_reference"] if selftest else ["onward_reference", "onward_bench"]
     for name in names:
-        if not os.access(settings.build / name, os.X_OK):
+        if not os.access(build / name, os.X_OK):
             raise BenchError(
-                f"there is no program {settings.build / name}; run ./dev build, or pass --build DIR"
+                f"there is no program {build / name}; run ./dev build, or pass --build DIR"
             )
+
+
+def make_certificates(build: Path, folder: Path) -> None:
+    """For the nodes of all roles, as `onward certs` makes them."""
+    program = build.parent / "node" / "onward"
+    if not os.access(program, os.X_OK):
+        raise BenchError(f"tls needs certificates from {program}, which is not there; run ./dev build")
+    for command in (["init", str(folder)], ["issue", str(folder), "server", "middle", "client"]):
+        made = subprocess.run([program, "certs", *command], capture_output=True, text=True, check=False)
+        if made.returncode != 0:
+            raise BenchError(f"{program} certs {' '.join(command)}: {made.stderr.strip()}")
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
@@ -267,26 +281,37 @@ def interrupt(number: int, frame: FrameType | None) -> None:
 
 def main() -> int:
     arguments = parse_arguments()
+    build = arguments.build.resolve()
+    if not arguments.list:
+        check_programs(build, arguments.selftest)
+    shapes = select_shapes(arguments, build)
     if arguments.list:
-        list_shapes(arguments.shapes)
+        list_shapes(shapes)
         return 0
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise BenchError("the benchmarks need two cores")
-    settings = Settings(
-        build=arguments.build.resolve(),
-        cores=cores[:2],
-        seconds=arguments.seconds,
-        warmup=arguments.warmup,
-        congestion=arguments.congestion,
-        selftest=arguments.selftest,
-    )
-    check_programs(settings)
     signal.signal(signal.SIGTERM, interrupt)
-    print(describe_machine(settings))
-    report = Report(arguments.transport)
+    with tempfile.TemporaryDirectory(prefix="onward-bench-") as folder:
+        settings = Settings(
+            build=build,
+            cores=cores[:2],
+            seconds=arguments.seconds,
+            warmup=arguments.warmup,
+            congestion=arguments.congestion,
+            selftest=arguments.selftest,
+            certs=Path(folder) / "certs",
+        )
+        if not settings.selftest and any(shape.transport == "tls" for shape in shapes):
+            make_certificates(build, settings.certs)
+        return run(shapes, arguments, settings)
+
+
+def run(shapes: list[Shape], arguments: argparse.Namespace, settings: Settings) -> int:
+    print(describe_machine(settings.cores))
+    report = Report()
     others = OthersWatch()
-    failures = run_shapes(arguments.shapes, arguments.rounds, report, settings)
+    failures = run_shapes(shapes, arguments.rounds, report, settings)
     noise = others.describe()
     print(f"\nmedians of {arguments.rounds} rounds of {arguments.seconds:g} s\n")
     report.print_table()

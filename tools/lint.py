@@ -31,17 +31,22 @@ INCLUDE_ROOTS = [
 # Libraries that one place alone may see: the header's prefix, who, and why.
 PRIVATE_LIBRARIES = [
     ("event2/", ("kernel/src/event_loop.cpp", "bench/"), "only kernel/src/event_loop.cpp knows libevent"),
-    ("openssl/", ("transports/tls/",), "only transports/tls knows OpenSSL"),
+    ("openssl/", ("transports/tls/", "bench/"), "only transports/tls knows OpenSSL"),
 ]
 
 
+# Inputs of fuzz targets: bytes, even where they look like text.
+CORPORA = "tests/fuzz/corpus/"
+
+
 def project_files():
-    """What git tracks, or would: paths relative to the root."""
+    """What git tracks, or would, but for the corpora: paths relative to the root."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, check=True, capture_output=True, text=True,
     ).stdout
-    return sorted(path for path in set(listed.split("\0")) if path and (ROOT / path).is_file())
+    paths = {path for path in listed.split("\0") if path and not path.startswith(CORPORA)}
+    return sorted(path for path in paths if (ROOT / path).is_file())
 
 
 def read_text(path):
