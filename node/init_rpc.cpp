@@ -8,6 +8,7 @@
 #include "inproc/inproc_transport.h"
 #include "raw/raw_codec.h"
 #include "tcp/tcp_transport.h"
+#include "tls/tls_transport.h"
 #include "unix/unix_transport.h"
 
 namespace onward {
@@ -27,8 +28,13 @@ struct ProcessNode {
 
 }  // namespace
 
-std::vector<TransportFactory> standard_transports() {
-  return {[](EventLoop& loop, const MessageLimits& limits) { return make_tcp_transport(loop, limits); },
+std::vector<TransportFactory> standard_transports(const TransportOptions& options) {
+  return {[tcp = options.tcp](EventLoop& loop, const MessageLimits& limits) {
+            return make_tcp_transport(loop, limits, tcp);
+          },
+          [tcp = options.tcp, tls = options.tls](EventLoop& loop, const MessageLimits& limits) {
+            return make_tls_transport(loop, limits, tls, tcp);
+          },
           [](EventLoop& loop, const MessageLimits& limits) { return make_unix_transport(loop, limits); },
           [](EventLoop& loop, const MessageLimits& limits) { return make_inproc_transport(loop, limits); }};
 }

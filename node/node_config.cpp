@@ -11,6 +11,7 @@
 #include "config_reader.h"
 #include "module_list.h"
 #include "onward/init_rpc.h"
+#include "tls_config.h"
 
 namespace onward {
 namespace {
@@ -197,14 +198,15 @@ void read_log(ConfigReader log, LogLevel& level) {
   log.refuse_unknown();
 }
 
-NodeConfig read_config(const toml::table& table, ConfigErrors& errors) {
+NodeConfig read_config(const toml::table& table, const std::string& name, ConfigErrors& errors) {
   NodeConfig config;
   NodeOptions& options = config.options;
-  options.transports = standard_transports();
+  ConfigReader file(table, "", errors);
+  read_tls(file.table("tls"), name, config.transports.tls);
+  options.transports = standard_transports(config.transports);
   options.codecs = standard_codecs();
   const UrlChecker checker(options);
 
-  ConfigReader file(table, "", errors);
   read_name(file, options);
   read_listen(file, checker, options);
   read_codec(file, options);
@@ -229,7 +231,7 @@ Result<NodeConfig> parse_node_config(std::string_view text, const std::string& f
   ConfigErrors errors(file);
   NodeConfig config;
   try {
-    config = read_config(toml::parse(text, file), errors);
+    config = read_config(toml::parse(text, file), file, errors);
   } catch (const toml::parse_error& error) {
     errors.add(error.source(), "this is not TOML: " + std::string(error.description()));
   }

@@ -11,6 +11,7 @@
 
 #include "tls/certificate_names.h"
 #include "tls/tls_errors.h"
+#include "tls/tls_transport.h"
 
 namespace onward {
 namespace {
@@ -116,7 +117,6 @@ Status TlsContext::load_certificate() {
   if (file == nullptr) return unreadable;
   const CertificateHandle own(PEM_read_bio_X509_AUX(file.get(), nullptr, no_password, nullptr));
   if (own == nullptr) return wrong_file("certificate", options_.certificate, "it is no PEM: " + ssl_error_words());
-  own_names_ = node_names(own.get());
   if (SSL_CTX_use_certificate(context_.get(), own.get()) != 1) {
     return wrong_file("certificate", options_.certificate, ssl_error_words());
   }
@@ -169,22 +169,6 @@ Status TlsContext::load_revoked() {
   ERR_clear_error();
   X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
   return {};
-}
-
-Status TlsContext::check_connecting() const {
-  if (!options_.ca.empty()) return {};
-  return {StatusCode::kFailedPrecondition,
-          "this node trusts nobody, so it cannot connect over tls: set [tls] ca (onward call: --tls-ca FILE); `onward "
-          "certs init DIR` makes one"};
-}
-
-Status TlsContext::check_listening() const {
-  if (options_.certificate.empty()) {
-    return {StatusCode::kFailedPrecondition,
-            "this node has no certificate, so it cannot listen with tls: set [tls] certificate and key; `onward certs "
-            "issue DIR NAME` makes them"};
-  }
-  return options_.require_peer_certificate ? check_connecting() : Status();
 }
 
 SslHandle TlsContext::make_ssl(TlsParty& party) {
@@ -280,7 +264,7 @@ SSL_TICKET_RETURN TlsContext::on_ticket(SSL* ssl, SSL_SESSION* session, const un
   return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
 }
 
-Result<std::string> first_certificate_name(const std::string& certificate_file) {
+Result<std::string> first_node_name(const std::string& certificate_file) {
   Status unreadable;
   const BioHandle file = open_file("certificate", certificate_file, unreadable);
   if (file == nullptr) return std::unexpected(std::move(unreadable));

@@ -32,17 +32,11 @@ class TlsContext {
   // FAILED_PRECONDITION names the file, what is wrong with it, and what to do.
   [[nodiscard]] static Result<std::shared_ptr<TlsContext>> load(const TlsOptions& options);
 
-  // FAILED_PRECONDITION if what that needs is not configured.
-  [[nodiscard]] Status check_connecting() const;
-  [[nodiscard]] Status check_listening() const;
-
   // A side of a new connection, which `party` must outlive; one that this node has begun tries to resume an earlier
   // session. Throws std::bad_alloc.
   [[nodiscard]] SslHandle make_ssl(TlsParty& party);
 
   [[nodiscard]] const TlsOptions& options() const noexcept { return options_; }
-  // The names in this node's certificate; none without one.
-  [[nodiscard]] const std::vector<std::string>& own_names() const noexcept { return own_names_; }
 
  private:
   explicit TlsContext(const TlsOptions& options);
@@ -63,11 +57,7 @@ class TlsContext {
   TlsOptions options_;
   SslContextHandle context_;
   std::vector<CrlHandle> revoked_;
-  std::vector<std::string> own_names_;
   SessionCache sessions_;
 };
-
-// The first name in a certificate file; FAILED_PRECONDITION as load() says it.
-[[nodiscard]] Result<std::string> first_certificate_name(const std::string& certificate_file);
 
 }  // namespace onward

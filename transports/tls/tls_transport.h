@@ -9,15 +9,21 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "stream/internet_transport.h"
 #include "tls/tls_options.h"
 
 namespace onward {
 
-// Files that cannot be used are an error of check(), connect() and listen(): FAILED_PRECONDITION with the file, what
-// is wrong with it, and what to do. `loop` must outlive the transport and what it makes.
+// Options that are missing are an error of check(), connect() and listen(); files that cannot be used, of the last
+// two: FAILED_PRECONDITION with what is wrong and what to do. `loop` must outlive the transport and what it makes.
 [[nodiscard]] std::unique_ptr<Transport> make_tls_transport(EventLoop& loop, const MessageLimits& limits = {},
                                                             TlsOptions tls = {}, TcpOptions tcp = {});
+
+// Reads the files as a transport would. FAILED_PRECONDITION as that has it.
+[[nodiscard]] Status check_tls_files(const TlsOptions& options);
+// The first node that a certificate is for. FAILED_PRECONDITION with the file and what is wrong with it.
+[[nodiscard]] Result<std::string> first_node_name(const std::string& certificate_file);
 
 }  // namespace onward

@@ -14,11 +14,19 @@
 
 #include "onward/combinators.h"  // IWYU pragma: export
 #include "onward/rpc.h"          // IWYU pragma: export
+#include "stream/internet_transport.h"
+#include "tls/tls_options.h"
 
 namespace onward {
 
-// The transports tcp, unix and inproc; the codecs flex, flatbuffers and raw.
-[[nodiscard]] std::vector<TransportFactory> standard_transports();
+// What the standard transports are made with.
+struct TransportOptions {
+  TcpOptions tcp = {};
+  TlsOptions tls = {};
+};
+
+// The transports tcp, tls, unix and inproc; the codecs flex, flatbuffers and raw.
+[[nodiscard]] std::vector<TransportFactory> standard_transports(const TransportOptions& options = {});
 [[nodiscard]] std::vector<std::shared_ptr<const Codec>> standard_codecs();
 
 // Starts the process's node, which rpc_sync() and rpc_async() use on threads that belong to no other.
