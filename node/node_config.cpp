@@ -202,12 +202,12 @@ NodeConfig read_config(const toml::table& table, const std::string& name, Config
   NodeConfig config;
   NodeOptions& options = config.options;
   ConfigReader file(table, "", errors);
+  read_name(file, options);
   read_tls(file.table("tls"), name, config.transports.tls);
   options.transports = standard_transports(config.transports);
   options.codecs = standard_codecs();
   const UrlChecker checker(options);
 
-  read_name(file, options);
   read_listen(file, checker, options);
   read_codec(file, options);
   read_peers(file.table("peers"), checker, options);

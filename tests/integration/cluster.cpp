@@ -5,13 +5,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
+#include <mutex>
 #include <system_error>
 
 #include "onward/log.h"
+#include "tls/certificate_authority.h"
 
 namespace onward::testing_support {
 namespace {
@@ -25,7 +28,42 @@ std::filesystem::path make_folder() {
   return name;
 }
 
+// The CA of this process.
+class SharedAuthority {
+ public:
+  static SharedAuthority& instance() {
+    static SharedAuthority shared;
+    return shared;
+  }
+  ~SharedAuthority() {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+  SharedAuthority(const SharedAuthority&) = delete;
+  SharedAuthority& operator=(const SharedAuthority&) = delete;
+
+  TlsOptions options_of(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    if (!std::filesystem::exists(authority_.certificate_of(name))) authority_.issue({.node = name}).throw_if_error();
+    return {.certificate = authority_.certificate_of(name),
+            .key = authority_.key_of(name),
+            .ca = authority_.certificate(),
+            .crl = {}};
+  }
+
+ private:
+  SharedAuthority() = default;
+
+  std::mutex mutex_;
+  std::filesystem::path folder_ = make_folder();
+  CertificateAuthority authority_ = CertificateAuthority::create(folder_).value();
+};
+
+bool is_tls(std::string_view url) { return url.starts_with("tls:"); }
+
 }  // namespace
+
+TlsOptions tls_options_of(const std::string& name) { return SharedAuthority::instance().options_of(name); }
 
 // A socket that is bound and never listens keeps the port from everybody who asks for any free one, and as
 // both sides set SO_REUSEADDR, not from the node that asks for this one.
@@ -42,6 +80,10 @@ std::string reserve_tcp_url(Cluster& cluster, const std::string&) {
   if (::bind(descriptor, reinterpret_cast<sockaddr*>(&address), length) != 0) fail("bind");
   if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &length) != 0) fail("getsockname");
   return "tcp://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+}
+
+std::string reserve_tls_url(Cluster& cluster, const std::string& node) {
+  return "tls" + reserve_tcp_url(cluster, node).substr(3);
 }
 
 std::string reserve_unix_url(Cluster& cluster, const std::string& node) {
@@ -91,8 +133,16 @@ std::filesystem::path Cluster::write(const std::string& file, std::string_view t
 std::string Cluster::configuration(const std::string& name, const NodeSetup& setup) {
   std::string text = "name = \"" + name + "\"\nlisten = [\"" + url(name) + "\"]\n";
   if (!setup.peers.empty()) text += "\n[peers]\n";
-  for (const std::string& peer : setup.peers) text += peer + " = [\"" + url(peer) + "\"]\n";
-  return text + "\n" + setup.toml;
+  bool needs_tls = is_tls(url(name));
+  for (const std::string& peer : setup.peers) {
+    text += peer + " = [\"" + url(peer) + "\"]\n";
+    needs_tls |= is_tls(url(peer));
+  }
+  text += "\n" + setup.toml;
+  if (!needs_tls || setup.toml.find("[tls]") != setup.toml.npos) return text;
+  const TlsOptions tls = tls_options_of(name);
+  return text + "\n[tls]\ncertificate = \"" + tls.certificate + "\"\nkey = \"" + tls.key + "\"\nca = \"" + tls.ca +
+         "\"\n";
 }
 
 Process& Cluster::launch(const std::string& program, const std::string& name, const NodeSetup& setup) {
@@ -133,8 +183,13 @@ Process& Cluster::await_ready(const std::string& name) {
 }
 
 NodeOptions Cluster::client_options(const std::string& name) const {
-  NodeOptions options{.name = name, .transports = standard_transports(), .codecs = standard_codecs()};
-  for (const auto& [node, url] : urls_) options.peers[node] = {url};
+  NodeOptions options{.name = name, .codecs = standard_codecs()};
+  TransportOptions transports;
+  for (const auto& [node, url] : urls_) {
+    options.peers[node] = {url};
+    if (is_tls(url)) transports.tls = tls_options_of(name);
+  }
+  options.transports = standard_transports(transports);
   return options;
 }
 
@@ -145,7 +200,12 @@ std::unique_ptr<Node> Cluster::client(const std::string& name) {
 }
 
 CommandResult Cluster::run(const std::vector<std::string>& arguments) {
-  std::vector<std::string> command = {ONWARD_PROGRAM};
+  std::vector<std::string> command;
+  if (std::ranges::any_of(urls_, [](const auto& entry) { return is_tls(entry.second); })) {
+    const TlsOptions tls = tls_options_of("call");
+    command = {"env", "ONWARD_TLS_CA=" + tls.ca, "ONWARD_TLS_CERT=" + tls.certificate, "ONWARD_TLS_KEY=" + tls.key};
+  }
+  command.emplace_back(ONWARD_PROGRAM);
   command.insert(command.end(), arguments.begin(), arguments.end());
   Process process(command, {.log_file = folder_ / (std::to_string(++logs_) + "-command.log")});
   const auto ending = process.wait_for_end();

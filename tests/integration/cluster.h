@@ -40,13 +40,26 @@ struct TransportKind {
   std::string name;
   // A URL where `node` can listen, known before it starts and nobody else's until the cluster ends.
   std::string (*reserve_url)(Cluster& cluster, const std::string& node);
+  // A bare socket can be the other end (raw_peer.h).
+  bool takes_raw_peers = true;
 };
 inline void PrintTo(const TransportKind& kind, std::ostream* out) { *out << kind.name; }
 std::string reserve_tcp_url(Cluster& cluster, const std::string& node);
+std::string reserve_tls_url(Cluster& cluster, const std::string& node);
 std::string reserve_unix_url(Cluster& cluster, const std::string& node);
 
 inline const std::vector<TransportKind>& transport_kinds() {
-  static const std::vector<TransportKind> kinds = {{"tcp", reserve_tcp_url}, {"unix", reserve_unix_url}};
+  static const std::vector<TransportKind> kinds = {
+      {"tcp", reserve_tcp_url}, {"tls", reserve_tls_url, false}, {"unix", reserve_unix_url}};
+  return kinds;
+}
+
+// Of a CA that all clusters of this process share: files for node `name`, made when they are first asked for.
+TlsOptions tls_options_of(const std::string& name);
+
+inline std::vector<TransportKind> raw_transport_kinds() {
+  std::vector<TransportKind> kinds = transport_kinds();
+  std::erase_if(kinds, [](const TransportKind& kind) { return !kind.takes_raw_peers; });
   return kinds;
 }
 
@@ -84,7 +97,7 @@ class Cluster {
   void keep_open(int descriptor) { descriptors_.push_back(descriptor); }
 
   std::filesystem::path write(const std::string& file, std::string_view text) const;
-  // "name = …", "listen = …", [peers], and what else `setup` has.
+  // "name = …", "listen = …", [peers], and what else `setup` has; where one of the URLs is tls, [tls], too.
   std::string configuration(const std::string& name, const NodeSetup& setup);
 
   // Starts a node, with module "probe", or the plain program. Again with the name of one that has ended: it
@@ -100,7 +113,7 @@ class Cluster {
   std::unique_ptr<Node> client(const std::string& name = "client");
   NodeOptions client_options(const std::string& name = "client") const;
 
-  // Runs `onward ARGUMENTS…` to its end.
+  // Runs `onward ARGUMENTS…` to its end; over tls it has the certificate of a node "call".
   CommandResult run(const std::vector<std::string>& arguments);
 
  private:
@@ -124,6 +137,10 @@ class ClusterTest : public testing::TestWithParam<TransportKind> {
 
 #define ONWARD_ON_EVERY_TRANSPORT(Suite)                                                                       \
   INSTANTIATE_TEST_SUITE_P(Transports, Suite, testing::ValuesIn(::onward::testing_support::transport_kinds()), \
+                           [](const auto& case_info) { return std::string(case_info.param.name); })
+
+#define ONWARD_ON_EVERY_RAW_TRANSPORT(Suite)                                                                       \
+  INSTANTIATE_TEST_SUITE_P(Transports, Suite, testing::ValuesIn(::onward::testing_support::raw_transport_kinds()), \
                            [](const auto& case_info) { return std::string(case_info.param.name); })
 
 // For TEST_F, where the transport does not matter.

@@ -136,7 +136,7 @@ TEST(Config, UnknownKeysHaveTheNearestKnownOne) {
   EXPECT_THAT(refused("name = \"a\"\n[pool]\nthread = 1"),
               ElementsAre("n.toml:3: [pool]: the key \"thread\" is not known; did you mean \"threads\"?"));
   EXPECT_THAT(refused("name = \"a\"\n\n[zzz]\nx = 1"),
-              ElementsAre(StartsWith("n.toml:3: the key \"zzz\" is not known; there are name, listen")));
+              ElementsAre(StartsWith("n.toml:3: the key \"zzz\" is not known; there are name, tls, listen")));
 }
 
 TEST(Config, WrongTypes) {
