@@ -199,15 +199,18 @@ std::unique_ptr<Node> Cluster::client(const std::string& name) {
   return node;
 }
 
+std::vector<std::string> Cluster::command(std::vector<std::string> command, const std::string& node) const {
+  if (std::ranges::none_of(urls_, [](const auto& entry) { return is_tls(entry.second); })) return command;
+  const TlsOptions tls = tls_options_of(node);
+  command.insert(command.begin(),
+                 {"env", "ONWARD_TLS_CA=" + tls.ca, "ONWARD_TLS_CERT=" + tls.certificate, "ONWARD_TLS_KEY=" + tls.key});
+  return command;
+}
+
 CommandResult Cluster::run(const std::vector<std::string>& arguments) {
-  std::vector<std::string> command;
-  if (std::ranges::any_of(urls_, [](const auto& entry) { return is_tls(entry.second); })) {
-    const TlsOptions tls = tls_options_of("call");
-    command = {"env", "ONWARD_TLS_CA=" + tls.ca, "ONWARD_TLS_CERT=" + tls.certificate, "ONWARD_TLS_KEY=" + tls.key};
-  }
-  command.emplace_back(ONWARD_PROGRAM);
-  command.insert(command.end(), arguments.begin(), arguments.end());
-  Process process(command, {.log_file = folder_ / (std::to_string(++logs_) + "-command.log")});
+  std::vector<std::string> words = {ONWARD_PROGRAM};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  Process process(command(std::move(words)), {.log_file = folder_ / (std::to_string(++logs_) + "-command.log")});
   const auto ending = process.wait_for_end();
   EXPECT_TRUE(ending) << "`onward " << arguments.front() << " …` does not end";
   process.wait_for_close(Process::Stream::kOutput);

@@ -113,7 +113,11 @@ class Cluster {
   std::unique_ptr<Node> client(const std::string& name = "client");
   NodeOptions client_options(const std::string& name = "client") const;
 
-  // Runs `onward ARGUMENTS…` to its end; over tls it has the certificate of a node "call".
+  // The same command; where a URL of the cluster is tls, with the files of `node` in its environment.
+  [[nodiscard]] std::vector<std::string> command(std::vector<std::string> command,
+                                                 const std::string& node = "call") const;
+
+  // Runs `onward ARGUMENTS…` to its end.
   CommandResult run(const std::vector<std::string>& arguments);
 
  private:
