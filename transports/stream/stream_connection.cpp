@@ -94,13 +94,20 @@ void StreamConnection::resume() {
 }
 
 void StreamConnection::on_readable() {
-  if (write_blocked_ && write_wants_read_) write();
   if (!read_wants_write_) read();
+  write_after_reading();
 }
 
 void StreamConnection::on_writable() {
   if (write_blocked_ && !write_wants_read_) write();
-  if (read_wants_write_) read();
+  if (!read_wants_write_) return;
+  read();
+  write_after_reading();
+}
+
+// Reading may just have done, for a handshake, what writing waits for: there need not be anything more to read.
+void StreamConnection::write_after_reading() {
+  if (write_blocked_ && write_wants_read_ && state_ != State::kClosed) write();
 }
 
 void StreamConnection::read() {
@@ -245,6 +252,7 @@ void StreamConnection::run_notices() {
     handle_input(reader_.deliver(*events_));
   } else if (stream_->holds_input()) {
     read();
+    write_after_reading();
   }
 }
 
