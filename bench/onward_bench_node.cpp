@@ -10,7 +10,9 @@
 #include "flex/flex_codec.h"
 #include "onward_bench.h"
 #include "raw/raw_codec.h"
+#include "shm/shm_transport.h"
 #include "tcp/tcp_transport.h"
+#include "tls/tls_transport.h"
 #include "unix/unix_transport.h"
 
 namespace onward::bench {
@@ -36,8 +38,23 @@ TransportFactory unix_sockets(const Credentials&) {
   return [](EventLoop& loop, const MessageLimits& limits) { return make_unix_transport(loop, limits); };
 }
 
+TransportFactory tls(const Credentials& credentials) {
+  const std::string base = credentials.folder + "/";
+  const TlsOptions files{.certificate = base + credentials.role + ".pem",
+                         .key = base + credentials.role + ".key",
+                         .ca = base + "ca.pem",
+                         .crl = {}};
+  return [files](EventLoop& loop, const MessageLimits& limits) { return make_tls_transport(loop, limits, files); };
+}
+
+TransportFactory shm(const Credentials&) {
+  return [](EventLoop& loop, const MessageLimits& limits) { return make_shm_transport(loop, limits); };
+}
+
 constexpr std::array kSchemes = {
     Scheme{"tcp", "tcp://127.0.0.1:0", tcp},
+    Scheme{"tls", "tls://127.0.0.1:0", tls},
+    Scheme{"shm", "shm://@onward-bench-*", shm},
     Scheme{"unix", "unix://@onward-bench-*", unix_sockets},
 };
 

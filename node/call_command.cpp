@@ -12,6 +12,7 @@
 #include "json_value.h"
 #include "onward/init_rpc.h"
 #include "onward/log.h"
+#include "tls/tls_transport.h"
 
 namespace onward {
 namespace {
@@ -34,10 +35,16 @@ std::optional<DynamicValue::Sequence> parse_arguments(const std::vector<std::str
   return arguments;
 }
 
-NodeOptions node_options() {
+// Where the certificate cannot be used, connecting says why.
+std::string node_name(const TlsOptions& tls) {
+  if (tls.certificate.empty()) return "call-" + std::to_string(::getpid());
+  return first_node_name(tls.certificate).value_or("call");
+}
+
+NodeOptions node_options(const TlsOptions& tls) {
   NodeOptions options;
-  options.name = "call-" + std::to_string(::getpid());
-  options.transports = standard_transports();
+  options.name = node_name(tls);
+  options.transports = standard_transports({.tls = tls});
   options.codecs = standard_codecs();
   return options;
 }
@@ -55,7 +62,7 @@ int run_call(const CallCommand& command) {
   // What goes wrong with the connection is in the call's own error.
   set_log_level(command.verbose ? LogLevel::kDebug : LogLevel::kOff);
   try {
-    Node node(node_options());
+    Node node(node_options(command.tls));
     node.start().throw_if_error();
     const auto begin = std::chrono::steady_clock::now();
     const CallOptions options{.timeout = command.timeout, .fail_fast = true};

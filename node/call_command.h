@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "onward/call.h"
+#include "tls/tls_options.h"
 
 namespace onward {
 
@@ -13,6 +14,7 @@ struct CallCommand {
   std::string function;
   std::vector<std::string> arguments;  // each as json_value.h's parse_argument() takes it
   Duration timeout = std::chrono::seconds(30);
+  TlsOptions tls = {};     // with a certificate, the call comes from the node that this is for
   bool json = false;       // print the result on one line of strict JSON
   bool show_time = false;  // say on standard error how long it took
   bool verbose = false;    // log what happens on the connection

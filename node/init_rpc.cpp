@@ -7,6 +7,8 @@
 #include "flex/flex_codec.h"
 #include "inproc/inproc_transport.h"
 #include "raw/raw_codec.h"
+#include "tcp/tcp_transport.h"
+#include "tls/tls_transport.h"
 #include "unix/unix_transport.h"
 
 namespace onward {
@@ -29,6 +31,9 @@ struct ProcessNode {
 std::vector<TransportFactory> standard_transports(const TransportOptions& options) {
   return {[tcp = options.tcp](EventLoop& loop, const MessageLimits& limits) {
             return make_tcp_transport(loop, limits, tcp);
+          },
+          [tcp = options.tcp, tls = options.tls](EventLoop& loop, const MessageLimits& limits) {
+            return make_tls_transport(loop, limits, tls, tcp);
           },
           [](EventLoop& loop, const MessageLimits& limits) { return make_unix_transport(loop, limits); },
           [shm = options.shm](EventLoop& loop, const MessageLimits& limits) {

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "call_command.h"
+#include "certs_command.h"
 #include "module_list.h"
 #include "node_command.h"
 
@@ -20,15 +21,17 @@ constexpr const char* kHelp = R"(Usage: onward COMMAND …
 
   onward node --config FILE [--check]                      run a node
   onward call [OPTIONS] PEER_URL FUNCTION [ARGUMENT…]      call a function of a node that runs
+  onward certs init|issue|revoke DIR [NAME…]               certificates for nodes that speak TLS
 
   --version    print the version
-  --help       print this; `onward node --help` and `onward call --help` say more
+  --help       print this; `onward COMMAND --help` says more
 )";
 
 constexpr const char* kNodeHelp = R"(Usage: onward node --config FILE [--check]
 
 Runs a node. When it answers, it prints one line to standard output, "ready NAME URL…"; its log goes to
-standard error. SIGTERM or SIGINT let it finish the calls in flight; a second one ends it at once.
+standard error. SIGTERM or SIGINT let it finish the calls in flight; a second one ends it at once. SIGHUP
+has it read its certificates again.
 
   --config FILE    what the node is, in TOML
   --check          start its modules, but do not listen; then say whether all of this worked
@@ -36,7 +39,7 @@ standard error. SIGTERM or SIGINT let it finish the calls in flight; a second on
 A configuration:
 
   name = "front"
-  listen = ["tcp://127.0.0.1:7000"]      # also unix:///path, unix://@name, inproc://name; port 0: any
+  listen = ["tcp://127.0.0.1:7000"]      # also tls://HOST:PORT, unix:///path, unix://@name, inproc://name; port 0: any
 
   [peers]
   worker-1 = "tcp://127.0.0.1:7001"      # or an array of URLs, best first
@@ -50,7 +53,8 @@ A configuration:
 
 Other tables: [pool] threads, queue_limit; [limits] max_body_bytes, max_message_bytes, output_high_bytes,
 output_low_bytes, max_in_flight, max_waiting_calls; [loop] busy_poll_us, slow_callback_ms;
-[connect] backoff_ms, backoff_max_ms; [log] level; [shutdown] drain_ms. At the top: codec.
+[connect] backoff_ms, backoff_max_ms; [tls] certificate, key, ca, crl, min_version, peer_certificates;
+[log] level; [shutdown] drain_ms. At the top: codec.
 
 Modules in this program:
 )";
@@ -63,6 +67,9 @@ Calls a function and prints what it returns.
   --timeout SECONDS    give up after so long (default 30); "none" waits for ever
   --time               say on standard error how long the call took, connecting included
   --verbose            log what happens on the connection
+  --tls-ca FILE        for tls:// URLs: the CA that the node's certificate is from
+  --tls-cert FILE      the certificate to show, and
+  --tls-key FILE       its key; or the variables ONWARD_TLS_CA, ONWARD_TLS_CERT, ONWARD_TLS_KEY
 
 Arguments are JSON values. A word that is not JSON is sent as a string, so that search needs no
 quotes; to send the string "1", write '"1"'. Beyond JSON:
@@ -78,6 +85,25 @@ Examples:
   onward call --json --timeout 2 unix:///run/front.sock search '"two words"' 10
 
 Exit code: 0; 1 if the call failed, its error is then on standard error; 2 for wrong usage.
+)";
+
+constexpr const char* kCertsHelp = R"(Usage: onward certs init DIR [--days N]
+       onward certs issue DIR NAME… [--host HOST]… [--days N] [--renew]
+       onward certs revoke DIR NAME…
+
+A CA of your own, for development: certificates by which nodes prove to each other who they are.
+
+  init      makes the folder DIR, and in it a CA: ca.pem, and ca.key, which is to be kept secret
+  issue     makes NAME.pem and NAME.key for each node, and prints the lines for its configuration
+  revoke    adds NAME.pem to crl.pem, the list of certificates that are good no more
+
+  --host HOST    a host's name or address that nodes are called by, besides localhost and their names
+  --days N       how long certificates hold; else 825 days, and the CA 3650
+  --renew        replace a node's certificate and key
+
+Files that exist are left alone unless --renew is said. Nodes read theirs again on SIGHUP.
+
+Exit code: 0; 1 if that could not be done; 2 for wrong usage.
 )";
 
 constexpr int kWrongUsage = 2;
@@ -110,10 +136,12 @@ struct CommandLine {
   CLI::App app;
   CLI::App* node = app.add_subcommand("node");
   CLI::App* call = app.add_subcommand("call");
+  CLI::App* certs = app.add_subcommand("certs");
   std::string config;
   bool check = false;
   std::string timeout = "30";
   onward::CallCommand command;
+  onward::CertsCommand certificates;
 
   CommandLine() {
     app.require_subcommand(1);
@@ -126,17 +154,40 @@ struct CommandLine {
     call->add_option("--timeout", timeout);
     call->add_flag("--time", command.show_time);
     call->add_flag("--verbose", command.verbose);
+    call->add_option("--tls-ca", command.tls.ca)->envname("ONWARD_TLS_CA");
+    call->add_option("--tls-cert", command.tls.certificate)->envname("ONWARD_TLS_CERT");
+    call->add_option("--tls-key", command.tls.key)->envname("ONWARD_TLS_KEY");
     // From the URL on, nothing is an option: arguments may be negative numbers.
     call->prefix_command();
     set_help(*call, kCallHelp);
+    add_certs();
+  }
+
+  void add_certs() {
+    using Verb = onward::CertsCommand::Verb;
+    constexpr int kMaxDays = 36'500;
+    certs->require_subcommand(1);
+    set_help(*certs, kCertsHelp);
+    for (const auto& [name, verb] :
+         {std::pair("init", Verb::kInit), {"issue", Verb::kIssue}, {"revoke", Verb::kRevoke}}) {
+      CLI::App* sub = certs->add_subcommand(name);
+      sub->parse_complete_callback([this, chosen = verb] { certificates.verb = chosen; });
+      sub->add_option("DIR", certificates.folder)->required();
+      if (verb != Verb::kInit) sub->add_option("NAME", certificates.nodes)->required();
+      if (verb != Verb::kRevoke) sub->add_option("--days", certificates.days)->check(CLI::Range(1, kMaxDays));
+      if (verb == Verb::kIssue) sub->add_option("--host", certificates.hosts)->allow_extra_args(false);
+      if (verb == Verb::kIssue) sub->add_flag("--renew", certificates.renew);
+      set_help(*sub, kCertsHelp);
+    }
   }
 
   // Throws CLI::Error.
   void parse(int argc, char** argv) {
-    if (argc < 2) throw CLI::ParseError("it needs a command, node or call", CLI::ExitCodes::RequiredError);
+    if (argc < 2) throw CLI::ParseError("it needs a command: node, call or certs", CLI::ExitCodes::RequiredError);
     const std::string first = argv[1];
-    if (!first.starts_with('-') && first != "node" && first != "call") {
-      throw CLI::ParseError("there is no command \"" + first + "\", only node and call", CLI::ExitCodes::ExtrasError);
+    if (!first.starts_with('-') && first != "node" && first != "call" && first != "certs") {
+      throw CLI::ParseError("there is no command \"" + first + "\", only node, call and certs",
+                            CLI::ExitCodes::ExtrasError);
     }
     app.parse(argc, argv);
     if (!call->parsed()) return;
@@ -168,12 +219,14 @@ int main(int argc, char** argv) {
       return line.app.exit(done);
     } catch (const CLI::Error& error) {
       std::fprintf(stderr, "onward: %s\nSee `onward%s --help`.\n", error.what(),
-                   line.node->parsed()   ? " node"
-                   : line.call->parsed() ? " call"
-                                         : "");
+                   line.node->parsed()    ? " node"
+                   : line.call->parsed()  ? " call"
+                   : line.certs->parsed() ? " certs"
+                                          : "");
       return kWrongUsage;
     }
     if (line.call->parsed()) return onward::run_call(line.command);
+    if (line.certs->parsed()) return onward::run_certs(line.certificates);
     return line.check ? onward::check_node(line.config) : onward::run_node(line.config);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "onward: %s\n", error.what());

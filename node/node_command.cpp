@@ -26,6 +26,8 @@ Result<NodeConfig> load(const std::string& config_path) {
     set_log_level(config->log_level);
     // A connection that its peer has closed is an error to handle, not the end.
     std::signal(SIGPIPE, SIG_IGN);
+    // Until there is something to reload.
+    std::signal(SIGHUP, SIG_IGN);
   } else {
     std::fprintf(stderr, "%s\n", config.error().message().c_str());
   }
@@ -44,6 +46,21 @@ void print_ready(const Node& node) {
   std::fflush(stdout);
 }
 
+void reload_node(Node& node, const TlsOptions& tls) {
+  const Status failed = node.reload();
+  if (!failed.ok()) {
+    log(LogLevel::kError, node.name(), "SIGHUP: not reloaded, goes on with what it had: " + failed.message());
+    return;
+  }
+  std::string files;
+  for (const std::string& file : {tls.certificate, tls.key, tls.ca, tls.crl}) {
+    if (!file.empty()) files += (files.empty() ? "" : ", ") + file;
+  }
+  log(LogLevel::kInfo, node.name(),
+      files.empty() ? "SIGHUP: there is nothing to reload without [tls]"
+                    : "SIGHUP: reloaded " + files + "; connections that exist go on as they are");
+}
+
 // Blocks until it has stopped, and ends the process where that cannot be waited for.
 void stop_node(Node& node, Duration drain, SignalPipe& signals, int signal_number) {
   const auto drain_ms = std::chrono::duration_cast<std::chrono::milliseconds>(drain).count();
@@ -54,7 +71,8 @@ void stop_node(Node& node, Duration drain, SignalPipe& signals, int signal_numbe
     node.stop(drain);
     signals.wake();
   });
-  const std::optional<int> next = signals.wait(drain + kStopGrace);
+  std::optional<int> next = SIGHUP;
+  while (next == SIGHUP) next = signals.wait(drain + kStopGrace);  // nothing is reloaded any more
   if (next == SignalPipe::kWoken) {
     stopper.join();
     return;
@@ -79,7 +97,8 @@ int run_node(const std::string& config_path) {
   if (const Status started = node.start(); !started.ok()) return report_failed_start(node, started);
   SignalPipe signals;
   print_ready(node);
-  const std::optional<int> signal_number = signals.wait();
+  std::optional<int> signal_number = signals.wait();
+  for (; signal_number == SIGHUP; signal_number = signals.wait()) reload_node(node, config->transports.tls);
   stop_node(node, config->drain, signals, signal_number.value_or(SIGTERM));
   return 0;
 }

@@ -12,6 +12,7 @@
 #include "module_list.h"
 #include "network_config.h"
 #include "onward/init_rpc.h"
+#include "tls_config.h"
 
 namespace onward {
 namespace {
@@ -139,14 +140,14 @@ void read_log(ConfigReader log, LogLevel& level) {
   log.refuse_unknown();
 }
 
-NodeConfig read_config(const toml::table& table, ConfigErrors& errors) {
+NodeConfig read_config(const toml::table& table, const std::string& name, ConfigErrors& errors) {
   NodeConfig config;
   NodeOptions& options = config.options;
   ConfigReader file(table, "", errors);
   read_name(file, options);
-  TransportOptions transports;
-  read_transports(file, transports);
-  options.transports = standard_transports(transports);
+  read_tls(file.table("tls"), name, config.transports.tls);
+  read_transports(file, config.transports);
+  options.transports = standard_transports(config.transports);
   options.codecs = standard_codecs();
   read_network(file, options);
   read_codec(file, options);
@@ -170,7 +171,7 @@ Result<NodeConfig> parse_node_config(std::string_view text, const std::string& f
   ConfigErrors errors(file);
   NodeConfig config;
   try {
-    config = read_config(toml::parse(text, file), errors);
+    config = read_config(toml::parse(text, file), file, errors);
   } catch (const toml::parse_error& error) {
     errors.add(error.source(), "this is not TOML: " + std::string(error.description()));
   }

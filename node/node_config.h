@@ -15,22 +15,26 @@
 //
 //   [calls]      timeout_ms = 30000             # of calls that set none; "none": they wait for ever
 //   [pool]       threads = 4  queue_limit = 4096
-//   [limits]     max_body_bytes  max_message_bytes  output_high_bytes  output_low_bytes  max_in_flight
-//   max_waiting_calls [loop]       busy_poll_us = 0  slow_callback_ms = 100 [connect]    backoff_ms = 50 backoff_max_ms
-//   = 5000 [log]        level = "info" [shutdown]   drain_ms = 5000                # how long calls in flight may take
-//   to finish
+//   [limits]     max_body_bytes  max_message_bytes  output_high_bytes  output_low_bytes
+//                max_in_flight  max_waiting_calls
+//   [loop]       busy_poll_us = 0  slow_callback_ms = 100
+//   [connect]    backoff_ms = 50  backoff_max_ms = 5000
+//   [tls]        certificate  key  ca  crl  min_version = "1.3"  peer_certificates = "required"
+//   [log]        level = "info"
+//   [shutdown]   drain_ms = 5000                # how long calls in flight may take to finish
 #pragma once
 
 #include <string>
 #include <string_view>
 
+#include "onward/init_rpc.h"
 #include "onward/log.h"
-#include "onward/node.h"
 
 namespace onward {
 
 struct NodeConfig {
   NodeOptions options;  // with the standard transports and codecs
+  TransportOptions transports;
   LogLevel log_level = LogLevel::kInfo;
   Duration drain = std::chrono::seconds(5);
 };

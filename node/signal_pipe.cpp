@@ -40,11 +40,13 @@ SignalPipe::SignalPipe() {
   action.sa_flags = SA_RESTART;
   ::sigaction(SIGTERM, &action, &old_term_);
   ::sigaction(SIGINT, &action, &old_interrupt_);
+  ::sigaction(SIGHUP, &action, &old_hangup_);
 }
 
 SignalPipe::~SignalPipe() {
   ::sigaction(SIGTERM, &old_term_, nullptr);
   ::sigaction(SIGINT, &old_interrupt_, nullptr);
+  ::sigaction(SIGHUP, &old_hangup_, nullptr);
   for (int& end : pipe_ends) ::close(std::exchange(end, -1));
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Signals as something that a thread waits for. While a SignalPipe lives, SIGTERM and SIGINT do nothing but
+// Signals as something that a thread waits for. While a SignalPipe lives, SIGTERM, SIGINT and SIGHUP do nothing but
 // wake who waits in it. One at a time.
 #pragma once
 
@@ -29,6 +29,7 @@ class SignalPipe {
  private:
   struct sigaction old_term_{};
   struct sigaction old_interrupt_{};
+  struct sigaction old_hangup_{};
 };
 
 }  // namespace onward

@@ -151,8 +151,16 @@ TEST_P(TransportBytes, GarbageIsRefusedAtOnce) {
 }
 
 TEST_P(TransportBytes, GarbageInFiveBytesIsRefusedAtOnce) {
-  raw->write(Bytes("\x16\x03\x01\x02\x7f", 5));
-  expect_closed(StatusCode::kInvalidArgument, R"("\x16\x03\x01\x02\x7f")");
+  raw->write(Bytes("\x17\x03\x01\x02\x7f", 5));
+  expect_closed(StatusCode::kInvalidArgument, R"("\x17\x03\x01\x02\x7f")");
+}
+
+TEST_P(TransportBytes, TlsIsCalledByItsName) {
+  raw->write(Bytes("\x16\x03\x01\x02\x7f", 5));  // a handshake: it has connected
+  expect_closed(StatusCode::kFailedPrecondition, "tcp://");
+  begin();
+  raw->write(Bytes("\x15\x03\x03\x00\x02\x02\x46", 7));  // an alert: it was connected to
+  expect_closed(StatusCode::kFailedPrecondition, "tls://");
 }
 
 TEST_P(TransportBytes, TheFirstFrameMustBeAHello) {

@@ -38,8 +38,8 @@ struct TransportUnderTest {
   // A socket, connected to a listener's URL, that the test reads and writes bytes on; empty for a
   // transport that is no stream of bytes.
   std::function<int(const Url& url)> connect_raw = {};
-  // close() is done when all has been handed over, read or not.
-  bool closes_at_once = false;
+  // Whatever is sent, it keeps none of it waiting for the peer to read.
+  bool hands_over_at_once = false;
 
   friend std::ostream& operator<<(std::ostream& out, const TransportUnderTest& transport) {
     return out << transport.name;

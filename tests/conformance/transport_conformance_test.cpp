@@ -14,6 +14,8 @@
 #include "inproc/inproc_transport.h"
 #include "shm/shm_transport.h"
 #include "tcp/tcp_transport.h"
+#include "tls/certificate_authority.h"
+#include "tls/tls_transport.h"
 #include "unix/unix_transport.h"
 
 namespace onward::testing_support {
@@ -57,6 +59,28 @@ TransportUnderTest tcp_under_test(const TcpOptions& options = {}) {
           .connect_raw = connect_raw_tcp};
 }
 
+// Of a node "test" with a certificate, made once a process.
+const TlsOptions& tls_options() {
+  static const TlsOptions options = [] {
+    const Result<CertificateAuthority> authority = CertificateAuthority::create(testing::TempDir() + unique_name());
+    authority.value().issue({.node = "test"}).throw_if_error();
+    return TlsOptions{.certificate = authority->certificate_of("test"),
+                      .key = authority->key_of("test"),
+                      .ca = authority->certificate(),
+                      .crl = {}};
+  }();
+  return options;
+}
+
+TransportUnderTest tls_under_test(const TcpOptions& options = {}) {
+  return {.name = "Tls",
+          .make = [options](
+                      EventLoop& loop,
+                      const MessageLimits& limits) { return make_tls_transport(loop, limits, tls_options(), options); },
+          .listening_url = [] { return Url{"tls", "127.0.0.1:0"}; },
+          .deserted_url = [] { return Url{"tls", "127.0.0.1:1"}; }};
+}
+
 TransportUnderTest unix_under_test(const UnixOptions& options = {}) {
   return {.name = "Unix",
           .make = [options](EventLoop& loop,
@@ -71,7 +95,7 @@ TransportUnderTest inproc_under_test() {
           .make = [](EventLoop& loop, const MessageLimits& limits) { return make_inproc_transport(loop, limits); },
           .listening_url = [] { return Url{"inproc", unique_name()}; },
           .deserted_url = [] { return Url{"inproc", unique_name()}; },
-          .closes_at_once = true};
+          .hands_over_at_once = true};
 }
 
 TransportUnderTest shm_under_test(const ShmOptions& options = {}) {
@@ -95,6 +119,8 @@ ONWARD_TRANSPORT_CONFORMANCE(ShmSmallMemory, shm_under_test(kSmallShm));
 ONWARD_TRANSPORT_CONFORMANCE(ShmWithoutPayloads, shm_under_test(kShmWithoutPayloads));
 ONWARD_TRANSPORT_CONFORMANCE(Tcp, tcp_under_test());
 ONWARD_TRANSPORT_CONFORMANCE(TcpSmallBuffers, tcp_under_test(kSmallTcp));
+ONWARD_TRANSPORT_CONFORMANCE(Tls, tls_under_test());
+ONWARD_TRANSPORT_CONFORMANCE(TlsSmallBuffers, tls_under_test(kSmallTcp));
 ONWARD_TRANSPORT_CONFORMANCE(Unix, unix_under_test());
 ONWARD_TRANSPORT_CONFORMANCE(UnixSmallBuffers, unix_under_test(kSmallUnix));
 

@@ -178,7 +178,7 @@ TEST_P(TransportConformance, CloseGivesUpInTime) {
     near.close(Status(StatusCode::kCancelled, "enough"));
     clock.advance(Connection::kCloseTimeout - std::chrono::milliseconds(1));
     run_until_quiet(slow_loop);
-    EXPECT_EQ(near.closed, GetParam().closes_at_once ? 1 : 0);
+    EXPECT_EQ(near.closed, GetParam().hands_over_at_once ? 1 : 0);
     clock.advance(std::chrono::milliseconds(1));
     run_until_quiet(slow_loop);
     EXPECT_EQ(near.closed, 1);

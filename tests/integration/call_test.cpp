@@ -59,8 +59,8 @@ TEST_P(CallCommand, BatchOfTensorsFromTenCommands) {
   for (int i = 0; i < 10; ++i) {
     const std::string a = R"({"dtype": "float32", "shape": [2], "data": [)" + std::to_string(i) + ", 0.5]}";
     const std::string b = R"({"dtype": "float32", "shape": [2], "data": [1, 1]})";
-    calls.push_back(std::make_unique<Process>(std::vector<std::string>{
-        onward_program(), "call", "--json", cluster.url("front"), "rfc.batch.batch_add", a, b}));
+    calls.push_back(std::make_unique<Process>(
+        cluster.command({onward_program(), "call", "--json", cluster.url("front"), "rfc.batch.batch_add", a, b})));
   }
   for (std::size_t i = 0; i < calls.size(); ++i) {
     ASSERT_EQ(calls[i]->wait_for_end().value_or(Ending()).code, 0);
@@ -116,7 +116,8 @@ TEST_P(CallCommand, TimeoutOfNothingExpiresAtOnce) {
 TEST_P(CallCommand, NodeThatDiesMeanwhile) {
   cluster.start("mortal");
   const auto client = cluster.client();
-  Process command({onward_program(), "call", "--timeout", "none", cluster.url("mortal"), "probe.park"});
+  Process command(
+      cluster.command({onward_program(), "call", "--timeout", "none", cluster.url("mortal"), "probe.park"}));
   ASSERT_TRUE(outcome_of(rpc_async(*client, "mortal", probe::kAwaitParked, 1)));
   cluster.node("mortal").send_signal(SIGKILL);
   EXPECT_EQ(command.wait_for_end().value_or(Ending()).code, kFailed);
@@ -126,8 +127,8 @@ TEST_P(CallCommand, NodeThatDiesMeanwhile) {
 }
 
 TEST_P(CallCommand, ResultThatCannotBePrintedIsAFailure) {
-  Process command({"/bin/sh", "-c", "exec \"$0\" \"$@\" > /dev/full", onward_program(), "call", cluster.url("front"),
-                   "rfc.my_add_2", "1", "2"});
+  Process command(cluster.command({"/bin/sh", "-c", "exec \"$0\" \"$@\" > /dev/full", onward_program(), "call",
+                                   cluster.url("front"), "rfc.my_add_2", "1", "2"}));
   EXPECT_EQ(command.wait_for_end().value_or(Ending()).code, kFailed);
   command.wait_for_close(Process::Stream::kError);
   EXPECT_THAT(command.text(Process::Stream::kError), HasSubstr("the result could not be printed"));

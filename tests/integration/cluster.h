@@ -36,17 +36,41 @@ namespace onward::testing_support {
 
 class Cluster;
 
+// Where a node listens, and where its peers try to reach it, best first.
+struct Place {
+  std::vector<std::string> listen;
+  std::vector<std::string> connect;
+};
 struct TransportKind {
   std::string name;
-  // A URL where `node` can listen, known before it starts and nobody else's until the cluster ends.
-  std::string (*reserve_url)(Cluster& cluster, const std::string& node);
+  // Where `node` can listen: known before it starts and nobody else's until the cluster ends.
+  Place (*reserve)(Cluster& cluster, const std::string& node);
+  // A bare socket can be the other end (raw_peer.h).
+  bool takes_raw_peers = true;
 };
 inline void PrintTo(const TransportKind& kind, std::ostream* out) { *out << kind.name; }
-std::string reserve_tcp_url(Cluster& cluster, const std::string& node);
-std::string reserve_unix_url(Cluster& cluster, const std::string& node);
+Place reserve_tcp(Cluster& cluster, const std::string& node);
+Place reserve_tls(Cluster& cluster, const std::string& node);
+Place reserve_unix(Cluster& cluster, const std::string& node);
+Place reserve_shm(Cluster& cluster, const std::string& node);
+// Peers try shm, then tcp; every other node listens on tcp alone.
+Place reserve_auto(Cluster& cluster, const std::string& node);
+// Each node has another transport than the one before.
+Place reserve_mixed(Cluster& cluster, const std::string& node);
 
 inline const std::vector<TransportKind>& transport_kinds() {
-  static const std::vector<TransportKind> kinds = {{"tcp", reserve_tcp_url}, {"unix", reserve_unix_url}};
+  static const std::vector<TransportKind> kinds = {{"tcp", reserve_tcp},          {"tls", reserve_tls, false},
+                                                   {"unix", reserve_unix},        {"shm", reserve_shm, false},
+                                                   {"auto", reserve_auto, false}, {"mixed", reserve_mixed, false}};
+  return kinds;
+}
+
+// Of a CA that all clusters of this process share: files for node `name`, made when they are first asked for.
+TlsOptions tls_options_of(const std::string& name);
+
+inline std::vector<TransportKind> raw_transport_kinds() {
+  std::vector<TransportKind> kinds = transport_kinds();
+  std::erase_if(kinds, [](const TransportKind& kind) { return !kind.takes_raw_peers; });
   return kinds;
 }
 
@@ -76,15 +100,18 @@ class Cluster {
   Cluster& operator=(const Cluster&) = delete;
 
   [[nodiscard]] const std::filesystem::path& folder() const noexcept { return folder_; }
-  // Where `node` listens, or will, or would.
-  const std::string& url(const std::string& node);
+  // Where `node` listens, or will, or would; the first of its URLs.
+  const std::string& url(const std::string& node) { return place(node).listen.front(); }
+  const Place& place(const std::string& node);
+  // How many nodes have a place.
+  [[nodiscard]] std::size_t size() const noexcept { return places_.size(); }
   // Where it will listen, over another transport than the cluster's. Before it is started or named as a peer.
-  void place(const std::string& node, const TransportKind& kind) { urls_[node] = kind.reserve_url(*this, node); }
+  void place(const std::string& node, const TransportKind& kind) { places_[node] = kind.reserve(*this, node); }
   // Holds a descriptor until the cluster ends.
   void keep_open(int descriptor) { descriptors_.push_back(descriptor); }
 
   std::filesystem::path write(const std::string& file, std::string_view text) const;
-  // "name = …", "listen = …", [peers], and what else `setup` has.
+  // "name = …", "listen = …", [peers], and what else `setup` has; where one of the URLs is tls, [tls], too.
   std::string configuration(const std::string& name, const NodeSetup& setup);
 
   // Starts a node, with module "probe", or the plain program. Again with the name of one that has ended: it
@@ -100,6 +127,10 @@ class Cluster {
   std::unique_ptr<Node> client(const std::string& name = "client");
   NodeOptions client_options(const std::string& name = "client") const;
 
+  // The same command; where a URL of the cluster is tls, with the files of `node` in its environment.
+  [[nodiscard]] std::vector<std::string> command(std::vector<std::string> command,
+                                                 const std::string& node = "call") const;
+
   // Runs `onward ARGUMENTS…` to its end.
   CommandResult run(const std::vector<std::string>& arguments);
 
@@ -109,7 +140,7 @@ class Cluster {
 
   const TransportKind& kind_;
   std::filesystem::path folder_;
-  std::map<std::string, std::string> urls_;
+  std::map<std::string, Place> places_;
   std::map<std::string, std::unique_ptr<Process>> processes_;
   std::vector<std::unique_ptr<Process>> ended_;
   std::vector<int> descriptors_;
@@ -124,6 +155,10 @@ class ClusterTest : public testing::TestWithParam<TransportKind> {
 
 #define ONWARD_ON_EVERY_TRANSPORT(Suite)                                                                       \
   INSTANTIATE_TEST_SUITE_P(Transports, Suite, testing::ValuesIn(::onward::testing_support::transport_kinds()), \
+                           [](const auto& case_info) { return std::string(case_info.param.name); })
+
+#define ONWARD_ON_EVERY_RAW_TRANSPORT(Suite)                                                                       \
+  INSTANTIATE_TEST_SUITE_P(Transports, Suite, testing::ValuesIn(::onward::testing_support::raw_transport_kinds()), \
                            [](const auto& case_info) { return std::string(case_info.param.name); })
 
 // For TEST_F, where the transport does not matter.

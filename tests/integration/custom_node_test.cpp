@@ -16,7 +16,7 @@ using testing::HasSubstr;
 
 class CustomNode : public ClusterTest {
  protected:
-  CustomNode() : process({custom_node_program(), "custom", cluster.url("custom")}) {
+  CustomNode() : process(cluster.command({custom_node_program(), "custom", cluster.url("custom")}, "custom")) {
     EXPECT_TRUE(process.wait_for_line(Process::Stream::kOutput, "ready custom " + cluster.url("custom")))
         << process.text(Process::Stream::kError);
   }

@@ -97,7 +97,8 @@ TEST_P(Malformed, WhatIsNoHelloIsRefused) {
   const std::string expected = "it does not speak this protocol: its first bytes are ";
   expect_refused("random bytes", garbage(4096, 1), expected);
   expect_refused("HTTP", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", expected + "\"GET / HTTP/1.1");
-  expect_refused("TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"s + garbage(200, 2), expected);
+  expect_refused("TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"s + garbage(200, 2),
+                 "it speaks TLS, which is not spoken here");
   expect_refused("text of five letters", "hello", expected + "\"hello\"");
   expect_refused("zeros", std::string(64, '\0'), expected);
   expect_refused("a wrong magic", raw_frame({.kind = kRawHello, .function_id = 0x322F'4452'4157'4E4F}), expected);
@@ -216,7 +217,7 @@ TEST_P(Malformed, LineBreaksInAPeersNameDoNotMakeLogLines) {
   }
 }
 
-ONWARD_ON_EVERY_TRANSPORT(Malformed);
+ONWARD_ON_EVERY_RAW_TRANSPORT(Malformed);
 
 // The same from the other side: what answers there is no node, or a broken one.
 class MalformedAnswer : public TcpClusterTest {

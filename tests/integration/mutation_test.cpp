@@ -124,7 +124,7 @@ TEST_P(Mutation, NoMutantOfAConversationHarmsTheNode) {
                                [](const auto& now) { return now.connections == 1 && now.requests_in_flight == 1; }));
 }
 
-ONWARD_ON_EVERY_TRANSPORT(Mutation);
+ONWARD_ON_EVERY_RAW_TRANSPORT(Mutation);
 
 }  // namespace
 }  // namespace onward::testing_support

@@ -29,6 +29,8 @@ ONWARD_MEMBERS(Statistics, connections, calls_in_flight, requests_in_flight)
 
 // At once.
 inline const auto kEcho = remote<std::string(std::string)>("probe.echo");
+// Who calls: "NODE, proved to be NAME".
+inline const auto kWhoCalls = remote<std::string()>("probe.who_calls");
 inline const auto kAdd = remote<int(int, int)>("probe.add");
 // `bytes` bytes, in memory of their own.
 inline const auto kBlob = remote<Buffer(std::uint64_t bytes)>("probe.blob");

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "onward/combinators.h"
+#include "onward/identity.h"
 #include "onward/log.h"
 #include "probe.h"
 
@@ -95,6 +96,8 @@ class ProbeModule final : public Module {
 
   void add_direct() {
     add(probe::kEcho, [](std::string text) { return text; });
+    add(probe::kWhoCalls,
+        [] { return current_caller()->node + ", proved to be " + current_caller()->identity.name(); });
     add(probe::kAdd, [](int a, int b) { return a + b; });
     add(probe::kBlob, [](std::uint64_t bytes) {
       Buffer blob = Buffer::allocate(bytes);

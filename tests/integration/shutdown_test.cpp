@@ -48,6 +48,8 @@ class Shutdown : public ClusterTest {
   std::unique_ptr<Node> client;
 };
 
+class RawShutdown : public Shutdown {};
+
 TEST_P(Shutdown, IdleNodeEndsAtOnceAndCleanly) {
   start_pair(600'000);
   EXPECT_EQ(rpc_sync(*client, "front", probe::kEcho, "hello"), "hello");
@@ -78,7 +80,7 @@ TEST_P(Shutdown, CallsInFlightAreAnsweredFirst) {
   EXPECT_EQ(front().wait_for_end().value_or(Ending()).code, 0);
 }
 
-TEST_P(Shutdown, NewCallsAreRefusedMeanwhile) {
+TEST_P(RawShutdown, NewCallsAreRefusedMeanwhile) {
   start_pair(600'000);
   RawPeer peer(cluster.url("front"));
   peer.send(raw_hello() + raw_echo(1, "before"));
@@ -140,6 +142,7 @@ TEST_P(Shutdown, CallerThatStopsGetsAllItsFuturesBack) {
 }
 
 ONWARD_ON_EVERY_TRANSPORT(Shutdown);
+ONWARD_ON_EVERY_RAW_TRANSPORT(RawShutdown);
 
 // `total` counted calls to one node, `window` at a time; one that comes back UNAVAILABLE is made again. Lives on the
 // client's kernel thread, but for the constructor and what waits.

@@ -121,7 +121,7 @@ TEST_P(SlowPeer, ManyConnectionsThatSayNothingDisturbNobody) {
   EXPECT_TRUE(await_statistics(*client, "node", [](const auto& now) { return now.connections == 1; }));
 }
 
-ONWARD_ON_EVERY_TRANSPORT(SlowPeer);
+ONWARD_ON_EVERY_RAW_TRANSPORT(SlowPeer);
 
 // Takes the 10 seconds that a node waits for a HELLO.
 TEST(SilentPeer, IsClosedAfterTenSecondsAndLogged) {

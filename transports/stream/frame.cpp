@@ -26,6 +26,27 @@ std::string escaped(std::span<const std::byte> bytes) {
   return text + (bytes.size() > kShownBytes ? "\"..." : "\"");
 }
 
+// Records of TLS, none of which can be the beginning of a HELLO: its length would be too large.
+Status check_for_tls(std::span<const std::byte> bytes) {
+  constexpr std::byte kAlert{0x15};
+  constexpr std::byte kHandshake{0x16};
+  constexpr std::byte kMajorVersion{3};
+  constexpr std::byte kLastMinorVersion{4};
+  if (bytes.size() < 3 || bytes[1] != kMajorVersion || bytes[2] == std::byte{0} || bytes[2] > kLastMinorVersion) {
+    return {};
+  }
+  // Who listens refuses; who connects begins a handshake.
+  if (bytes[0] == kAlert) {
+    return {StatusCode::kFailedPrecondition, "it speaks TLS: write tls:// in its URL, in place of this scheme"};
+  }
+  if (bytes[0] == kHandshake) {
+    return {
+        StatusCode::kFailedPrecondition,
+        "it speaks TLS, which is not spoken here: it should write tcp:// in the URL, or this node listen on tls://"};
+  }
+  return {};
+}
+
 template <class Field>
 bool differs(std::span<const std::byte> bytes, std::size_t offset, Field wanted) {
   if (bytes.size() < offset + sizeof(Field)) return false;
@@ -51,6 +72,7 @@ Status check_header(const MessageHeader& header, const MessageLimits& limits) {
 }
 
 Status check_first_bytes(std::span<const std::byte> bytes) {
+  if (Status tls = check_for_tls(bytes); !tls.ok()) return tls;
   if (differs(bytes, offsetof(MessageHeader, kind), MessageKind::kHello) ||
       differs(bytes, offsetof(MessageHeader, segment_count), std::uint8_t{0}) ||
       differs(bytes, offsetof(MessageHeader, flags), std::uint8_t{0}) ||

@@ -60,7 +60,7 @@ static_assert(std::endian::native == std::endian::little, "frames are little-end
 [[nodiscard]] Status check_header(const MessageHeader& header, const MessageLimits& limits);
 
 // The same for the first frame, of which `bytes` have arrived so far, whole or not: garbage is
-// found by its first bytes, which the message shows.
+// found by its first bytes, which the message shows. FAILED_PRECONDITION if they are TLS.
 [[nodiscard]] Status check_first_bytes(std::span<const std::byte> bytes);
 
 // INVALID_ARGUMENT if body and segments together are larger than a message may be.

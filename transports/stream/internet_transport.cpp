@@ -101,9 +101,8 @@ Result<std::unique_ptr<Connection>> InternetTransport::connect_to_node(const Url
   auto connection = std::make_unique<StreamConnection>(loop_, limits_, url.to_string());
   auto connector = std::make_unique<TcpConnector>(
       loop_, resolver_, options_, *connection, *target,
-      [this, peer = Party{.accepted = false, .host = target->host, .node = std::string(node)}](FileDescriptor socket) {
-        return make_stream(std::move(socket), peer);
-      });
+      [this, peer = Party{.accepted = false, .host = target->host, .port = target->port, .node = std::string(node)}](
+          FileDescriptor socket) { return make_stream(std::move(socket), peer); });
   TcpConnector& begins = *connector;
   connection->wait_for(std::move(connector));
   begins.begin();
@@ -134,7 +133,7 @@ std::unique_ptr<Connection> InternetTransport::accept(FileDescriptor socket) {
   configure_tcp_socket_for(socket.get(), address);
   return std::make_unique<StreamConnection>(
       loop_, limits_, scheme_ + "://" + address.to_string(),
-      make_stream(std::move(socket), Party{.accepted = true, .host = {}, .node = {}}));
+      make_stream(std::move(socket), Party{.accepted = true, .host = {}, .port = 0, .node = {}}));
 }
 
 }  // namespace onward

@@ -8,6 +8,7 @@
 // IPv6 and IPv4. Port 0 listens on a free port, which Listener::url() then names.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -48,9 +49,10 @@ class InternetTransport : public Transport {
  public:
   // Who is at the other end of a new socket.
   struct Party {
-    bool accepted;     // it has connected to this node
-    std::string host;  // as the URL has it; empty if accepted
-    std::string node;  // the name that it must prove; empty if any will do
+    bool accepted;           // it has connected to this node
+    std::string host;        // as the URL has it; empty if accepted
+    std::uint16_t port = 0;  // as the URL has it
+    std::string node;        // the name that it must prove; empty if any will do
   };
 
   InternetTransport(EventLoop& loop, const MessageLimits& limits, std::string scheme, TcpOptions options);

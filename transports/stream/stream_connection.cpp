@@ -12,6 +12,8 @@ constexpr std::size_t kDiscardBytes = std::size_t{16} << 10;
 constexpr Duration kRestWait = std::chrono::microseconds(50);
 constexpr std::uint8_t kNaps = 64;
 
+bool is_network_failure(const Status& error) { return error.code() == StatusCode::kUnavailable; }
+
 }  // namespace
 
 StreamConnection::StreamConnection(EventLoop& loop, const MessageLimits& limits, std::string description)
@@ -92,13 +94,20 @@ void StreamConnection::resume() {
 }
 
 void StreamConnection::on_readable() {
-  if (write_blocked_ && write_wants_read_) write();
   if (!read_wants_write_) read();
+  write_after_reading();
 }
 
 void StreamConnection::on_writable() {
   if (write_blocked_ && !write_wants_read_) write();
-  if (read_wants_write_) read();
+  if (!read_wants_write_) return;
+  read();
+  write_after_reading();
+}
+
+// Reading may just have done, for a handshake, what writing waits for: there need not be anything more to read.
+void StreamConnection::write_after_reading() {
+  if (write_blocked_ && write_wants_read_ && state_ != State::kClosed) write();
 }
 
 void StreamConnection::read() {
@@ -122,7 +131,8 @@ void StreamConnection::handle_input(const IoResult& result) {
     case IoResult::Outcome::kEnd:
       return handle_end();
     case IoResult::Outcome::kFailed:
-      return finish(output_failed_ ? reason_ : about_peer(result.error));
+      // A reason that the peer gave says more than that it takes no more.
+      return finish(output_failed_ && is_network_failure(result.error) ? reason_ : about_peer(result.error));
     case IoResult::Outcome::kDone:
       if (stream_->holds_input()) notices_.schedule();
       break;
@@ -178,6 +188,8 @@ void StreamConnection::write() {
     note_drained();
   }
   if (writer_.empty() && state_ == State::kClosing) linger();
+  // Where writing has read, as in a handshake.
+  if (delivers() && stream_->holds_input()) notices_.schedule();
   update_watches();
 }
 
@@ -191,6 +203,7 @@ void StreamConnection::note_drained() {
 // What the peer sent before it went, an answer or its reason, is still delivered.
 void StreamConnection::handle_output_failure(const Status& error) {
   if (state_ != State::kOpen) return finish(reason_);
+  if (!is_network_failure(error)) return finish(about_peer(error));  // nothing can be read, either
   output_failed_ = true;
   writer_.clear();
   finish_in_time(about_peer(error));
@@ -200,6 +213,7 @@ void StreamConnection::handle_output_failure(const Status& error) {
 void StreamConnection::linger() {
   state_ = State::kLingering;
   stream_->end_output();
+  if (stream_->holds_input()) notices_.schedule();
 }
 
 void StreamConnection::finish_in_time(Status reason) {
@@ -238,6 +252,7 @@ void StreamConnection::run_notices() {
     handle_input(reader_.deliver(*events_));
   } else if (stream_->holds_input()) {
     read();
+    write_after_reading();
   }
 }
 

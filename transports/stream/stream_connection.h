@@ -75,6 +75,7 @@ class StreamConnection final : public Connection, private Flushable {
   void handle_end();
   void discard_input();
   void write();
+  void write_after_reading();
   void handle_output_failure(const Status& error);
   void note_drained();
   void linger();

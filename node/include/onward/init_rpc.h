@@ -15,17 +15,19 @@
 #include "onward/combinators.h"  // IWYU pragma: export
 #include "onward/rpc.h"          // IWYU pragma: export
 #include "shm/shm_transport.h"
-#include "tcp/tcp_transport.h"
+#include "stream/internet_transport.h"
+#include "tls/tls_options.h"
 
 namespace onward {
 
-// What the standard transports may be told.
+// What the standard transports are made with.
 struct TransportOptions {
   TcpOptions tcp = {};
+  TlsOptions tls = {};
   ShmOptions shm = {};
 };
 
-// The transports tcp, unix, shm and inproc; the codecs flex, flatbuffers and raw.
+// The transports tcp, tls, unix, shm and inproc; the codecs flex, flatbuffers and raw.
 [[nodiscard]] std::vector<TransportFactory> standard_transports(const TransportOptions& options = {});
 [[nodiscard]] std::vector<std::shared_ptr<const Codec>> standard_codecs();
 

@@ -174,6 +174,46 @@ class StreamConnectionWhims : public testing::Test {
   std::array<End, 2> ends;
 };
 
+// A handshake whose last bytes arrive between an attempt to write and one to read.
+class LateHandshake final : public ByteStream {
+ public:
+  explicit LateHandshake(FileDescriptor socket) : socket_(std::move(socket)) {}
+
+  [[nodiscard]] std::unique_ptr<StreamWatcher> watch(EventLoop& loop, void* context, IoWatcher::Callback on_readable,
+                                                     IoWatcher::Callback on_writable) override {
+    return socket_.watch(loop, context, on_readable, on_writable);
+  }
+  [[nodiscard]] IoResult read(std::span<const iovec> into) override {
+    if (!std::exchange(shaken_, true)) {
+      std::byte last{};
+      const iovec one{.iov_base = &last, .iov_len = 1};
+      return {.outcome = socket_.read({&one, 1}).bytes == 1 ? Outcome::kWantRead : Outcome::kFailed};
+    }
+    return socket_.read(into);
+  }
+  [[nodiscard]] IoResult write(std::span<const iovec> from) override {
+    if (!shaken_) return {.outcome = Outcome::kWantRead};
+    return socket_.write(from);
+  }
+  void end_output() noexcept override { socket_.end_output(); }
+
+ private:
+  SocketStream socket_;
+  bool shaken_ = false;
+};
+
+TEST_F(StreamConnectionWhims, WritingGoesOnWhenReadingHasDoneTheHandshake) {
+  std::array<FileDescriptor, 2> sockets = make_socket_pair();
+  ends[0].connection = std::make_unique<StreamConnection>(loop, MessageLimits{}, "the peer",
+                                                          std::make_unique<LateHandshake>(std::move(sockets[0])));
+  ends[0].connection->start(ends[0]);
+  ends[0].connection->send(End::make(0));
+  loop.run_once(false);
+  EXPECT_EQ(ends[0].connection->queued_bytes(), 32U);
+  ASSERT_EQ(::send(sockets[1].get(), "x", 1, 0), 1);
+  EXPECT_TRUE(run_until([this] { return ends[0].connection->queued_bytes() == 0; }));
+}
+
 TEST_F(StreamConnectionWhims, OneByteAtATime) { exchange({.most_bytes = 1}, 1, 30); }
 
 TEST_F(StreamConnectionWhims, AFewBytesAndNotNow) {
