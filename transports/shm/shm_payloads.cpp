@@ -46,6 +46,7 @@ ShmPayloads::ShmPayloads(std::shared_ptr<const ShmPair> pair)
 
 std::optional<PayloadArea::Room> ShmPayloads::allocate(std::size_t bytes) {
   if (bytes > pair_->own->sizes().payload_bytes) return std::nullopt;
+  active_ = true;
   reclaim();
   if (free_.empty()) return std::nullopt;
   const std::uint64_t whole = whole_pages(bytes);
@@ -81,6 +82,7 @@ Result<Buffer> ShmPayloads::open(const Place& place, std::uint64_t bytes) {
                                                   std::to_string(place.slot) + ", that is not in its " +
                                                   std::to_string(area) + " bytes of shared memory");
   }
+  active_ = true;
   const std::span<const std::byte> there(pair_->peer->payloads() + place.offset, bytes);
   const auto release = [](const ShmPair& pair, const Place& which) {
     pair.own->control().released[which.slot].store(which.generation, std::memory_order_release);

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "shm/shm_memory.h"
@@ -41,6 +42,8 @@ class ShmPayloads final : public PayloadArea {
   // The Buffer may outlive all of this, and be let go by any thread.
   [[nodiscard]] Result<Buffer> open(const Place& place, std::uint64_t bytes) override;
 
+  // Whether a segment has been sent or received since this was last asked.
+  [[nodiscard]] bool take_activity() noexcept { return std::exchange(active_, false); }
   // Returns memory that nobody uses to the system; false where some is still in use, or none was used.
   bool trim();
   [[nodiscard]] bool used() const noexcept { return high_water_ > 0; }
@@ -59,6 +62,7 @@ class ShmPayloads final : public PayloadArea {
   std::vector<std::uint32_t> taken_;  // slots that are not free
   std::vector<std::uint32_t> free_;   // slots that are
   std::uint64_t high_water_ = 0;      // of the memory that was written to
+  bool active_ = false;
   // Bytes of the peer's memory that Buffers keep.
   std::shared_ptr<std::atomic<std::uint64_t>> kept_;
 };

@@ -14,9 +14,11 @@ namespace {
 
 // What comes within this time is waited for without sleeping: about what a sleep and a wake-up take.
 constexpr Duration kShortWait = std::chrono::microseconds(50);
+// The same where a megabyte is copied meanwhile, and the other side wakes up for it.
+constexpr Duration kPayloadWait = std::chrono::microseconds(150);
 // After such a wait in vain so many sleeps go without one, twice as many after the next.
 constexpr std::uint32_t kFewestNaps = 8;
-constexpr std::uint32_t kMostNaps = 4096;
+constexpr std::uint32_t kMostNaps = 256;
 
 IoResult failed(StatusCode code, std::string why) {
   return {.outcome = IoResult::Outcome::kFailed, .error = Status(code, std::move(why))};
@@ -97,7 +99,7 @@ class ShmStream::Watcher final : public StreamWatcher, private Pollable {
       --naps_;
       return;
     }
-    awake_until_ = loop_.stay_awake(kShortWait);
+    awake_until_ = loop_.stay_awake(stream_.payloads_.take_activity() ? kPayloadWait : kShortWait);
     waiting_ = true;
   }
 
