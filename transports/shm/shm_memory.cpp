@@ -15,11 +15,6 @@
 namespace onward {
 namespace {
 
-// Since Linux 5.1. The mapping that exists by then stays writable.
-#ifndef F_SEAL_FUTURE_WRITE
-constexpr int F_SEAL_FUTURE_WRITE = 0x0010;
-#endif
-
 std::unexpected<Status> no_memory(const char* what) {
   return fail(StatusCode::kUnavailable, "no shared memory: " + std::string(what) + ": " + error_text(errno));
 }
@@ -46,8 +41,7 @@ Result<std::unique_ptr<ShmMemory>> ShmMemory::create(const ShmSizes& sizes) {
   if (base == nullptr) return no_memory("mmap");
   std::unique_ptr<ShmMemory> memory(new ShmMemory(sizes, base, std::move(descriptor)));
   const int fd = memory->descriptor().get();
-  // An older kernel knows no F_SEAL_FUTURE_WRITE: then the peer could write, which harms the two alone.
-  if (::fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE) != 0 && errno != EINVAL) return no_memory("F_ADD_SEALS");
+  // F_SEAL_FUTURE_WRITE would keep a hostile peer from writing what only it reads, and forget_payloads() from working.
   if (::fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) return no_memory("F_ADD_SEALS");
   return memory;
 }

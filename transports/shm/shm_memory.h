@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The memory of one end of a shm connection: a sealed memfd that its owner writes and its peer only reads. It holds
+// The memory of one end of a shm connection: a sealed memfd that its owner writes and its peer reads. It holds
 // all that the owner has to say: the bytes that it sends, how many of the peer's it has taken, and whether it sleeps.
-// So neither can spoil what the other stands on; each checks every number that it reads.
+// The owner never reads it, so that nobody can spoil what it stands on; the peer checks every number that it reads.
 //
 //   Control    page 0
 //   released   kMaxPayloads times a 32-bit number: which of the peer's payloads the owner is done with

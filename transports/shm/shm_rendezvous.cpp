@@ -158,8 +158,9 @@ void ShmRendezvous::look() {
 void ShmRendezvous::receive() {
   Packet packet = receive_packet(channel_.socket.get());
   if (packet.size < 0) {
-    if (errno != EAGAIN && errno != EINTR) give_up(unavailable(error_text(errno)));
-    return;
+    if (errno == EAGAIN || errno == EINTR) return;
+    if (errno != ECONNRESET) return give_up(unavailable(error_text(errno)));
+    packet.size = 0;
   }
   if (packet.size == 0) return give_up(unavailable("the other side ended before memory was shared"));
   if (packet.truncated) {

@@ -8,7 +8,7 @@ namespace onward {
 
 bool ShmRingWriter::refresh() noexcept {
   const std::uint64_t consumed = peer_.consumed.load(std::memory_order_acquire);
-  if (produced_ - consumed > bytes_) return false;
+  if (consumed - consumed_ > produced_ - consumed_) return false;
   consumed_ = consumed;
   return true;
 }
