@@ -281,7 +281,9 @@ Status CertificateAuthority::issue(const CertificateRequest& request) const {
 
 Status CertificateAuthority::revoke(const std::string& node) const {
   const auto certificate = read_pem<CertificateHandle>(certificate_of(node), PEM_read_bio_X509);
-  if (!certificate) return certificate.error();
+  if (!certificate) {
+    return certificate.error().with_message(certificate.error().message() + "; that is the certificate to revoke");
+  }
   auto list = read_pem<CrlHandle>(crl(), PEM_read_bio_X509_CRL);
   if (!list) {
     if (list.error().code() != StatusCode::kNotFound) return list.error();
