@@ -151,6 +151,10 @@ TEST_F(Config, WrongCommandLines) {
                                              {"node", "--confg", "x"},
                                              {"--help-me"},
                                              {"call"},
+                                             {"certs"},
+                                             {"certs", "init"},
+                                             {"certs", "issue", "folder"},
+                                             {"certs", "issue", "folder", "a", "--days", "none"},
                                              {"call", "tcp://127.0.0.1:1"}}) {
     const CommandResult result = cluster.run(arguments);
     EXPECT_EQ(result.ending.code, kWrongUsage) << testing::PrintToString(arguments);

@@ -281,7 +281,9 @@ Status CertificateAuthority::issue(const CertificateRequest& request) const {
 
 Status CertificateAuthority::revoke(const std::string& node) const {
   const auto certificate = read_pem<CertificateHandle>(certificate_of(node), PEM_read_bio_X509);
-  if (!certificate) return certificate.error();
+  if (!certificate) {
+    return certificate.error().with_message(certificate.error().message() + "; that is the certificate to revoke");
+  }
   auto list = read_pem<CrlHandle>(crl(), PEM_read_bio_X509_CRL);
   if (!list) {
     if (list.error().code() != StatusCode::kNotFound) return list.error();
@@ -296,7 +298,7 @@ Status CertificateAuthority::revoke(const std::string& node) const {
     must(X509_REVOKED_set_serialNumber(revoked.get(), X509_get_serialNumber(certificate->get())));
     must(X509_REVOKED_set_revocationDate(revoked.get(), make_time(now).get()));
     must(X509_CRL_add0_revoked(list->get(), revoked.get()));
-    static_cast<void>(revoked.release());
+    [[maybe_unused]] const X509_REVOKED* const theirs = revoked.release();
   }
   // Nobody has to make it anew before the CA itself ends.
   must(X509_CRL_set1_lastUpdate(list->get(), make_time(now - std::chrono::hours(1)).get()));

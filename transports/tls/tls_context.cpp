@@ -73,7 +73,7 @@ TlsContext::TlsContext(const TlsOptions& options)
     : options_(options), context_(or_no_memory(SSL_CTX_new(TLS_method()))) {}
 
 Result<std::shared_ptr<TlsContext>> TlsContext::load(const TlsOptions& options) {
-  const std::shared_ptr<TlsContext> context(new TlsContext(options));
+  std::shared_ptr<TlsContext> context(new TlsContext(options));
   context->set_rules();
   for (const auto step : {&TlsContext::load_certificate, &TlsContext::load_authorities, &TlsContext::load_revoked}) {
     if (Status failed = (*context.*step)(); !failed.ok()) return std::unexpected(std::move(failed));
@@ -120,9 +120,8 @@ Status TlsContext::load_certificate() {
   if (SSL_CTX_use_certificate(context_.get(), own.get()) != 1) {
     return wrong_file("certificate", options_.certificate, ssl_error_words());
   }
-  while (CertificateHandle above{PEM_read_bio_X509(file.get(), nullptr, no_password, nullptr)}) {
-    if (SSL_CTX_add0_chain_cert(context_.get(), above.get()) != 1) throw std::bad_alloc();
-    static_cast<void>(above.release());
+  while (const CertificateHandle above{PEM_read_bio_X509(file.get(), nullptr, no_password, nullptr)}) {
+    if (SSL_CTX_add1_chain_cert(context_.get(), above.get()) != 1) throw std::bad_alloc();
   }
   ERR_clear_error();  // the end of the file
 

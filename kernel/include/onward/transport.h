@@ -112,7 +112,8 @@ class Transport {
   [[nodiscard]] virtual std::string_view scheme() const = 0;
 
   enum class Use : std::uint8_t { kConnect, kListen };
-  // What can be said about a URL without trying: INVALID_ARGUMENT where connect() or listen() would return it.
+  // What can be said about a URL without trying: INVALID_ARGUMENT where connect() or listen() would return it, or
+  // FAILED_PRECONDITION where the transport has not been told what it needs for that.
   // So that a configuration is refused with file and line. By default nothing is.
   [[nodiscard]] virtual Status check([[maybe_unused]] const Url& url, [[maybe_unused]] Use use) const { return {}; }
 

@@ -4,6 +4,7 @@
 
 #include <sstream>
 
+#include "../transports/tls_fixture.h"
 #include "node_config.h"
 
 namespace onward {
@@ -219,6 +220,45 @@ TEST(Config, AccessAndSharedMemoryThatAreWrong) {
   EXPECT_THAT(refused("name = \"a\"\n[shm]\nring_bytes = 5000\nusers = [-1]\npayload_bytes = \"x\"\nring = 1"),
               ElementsAre(AllOf(StartsWith("n.toml:2: "), HasSubstr("power of two")), HasSubstr("array of user ids"),
                           HasSubstr("payload_bytes must be an integer"), HasSubstr("\"ring\" is not known")));
+}
+
+TEST(Config, TlsFilesLieBesideTheFile) {
+  const TemporaryFolder folder;
+  const CertificateAuthority authority = CertificateAuthority::create(folder.path() / "ca").value();
+  authority.issue({.node = "a"}).throw_if_error();
+  const std::string file = folder.path() / "n.toml";
+  const std::string text =
+      "name = \"a\"\nlisten = [\"tls://127.0.0.1:0\"]\n[tls]\ncertificate = \"ca/a.pem\"\nkey = \"ca/a.key\"\nca = \"" +
+      authority.certificate().string() + "\"\n";
+  const auto config = parse_node_config(text + "min_version = \"1.2\"\npeer_certificates = \"optional\"", file);
+  ASSERT_TRUE(config) << config.error().message();
+  const TlsOptions& tls = config->transports.tls;
+  EXPECT_EQ(tls.certificate, authority.certificate_of("a"));
+  EXPECT_EQ(tls.key, authority.key_of("a"));
+  EXPECT_EQ(tls.ca, authority.certificate());
+  EXPECT_EQ(tls.min_version, TlsOptions::Version::k1_2);
+  EXPECT_FALSE(tls.require_peer_certificate);
+  const auto usual = parse_node_config(text, file);
+  ASSERT_TRUE(usual) << usual.error().message();
+  EXPECT_EQ(usual->transports.tls.min_version, TlsOptions::Version::k1_3);
+  EXPECT_TRUE(usual->transports.tls.require_peer_certificate);
+
+  const auto broken = parse_node_config("name = \"a\"\n[tls]\ncertificate = \"ca/ca.key\"\nkey = \"ca/a.key\"", file);
+  ASSERT_FALSE(broken);
+  EXPECT_THAT(broken.error().message(), AllOf(StartsWith(file + ":2: [tls]: the certificate "), HasSubstr("no PEM")));
+}
+
+TEST(Config, TlsThatIsWrong) {
+  EXPECT_THAT(refused("name = \"a\"\n[tls]\nca = \"/nonexistent/ca.pem\"\nkey = \"/\"\nmin_version = \"1.1\"\n"
+                      "peer_certificates = \"no\"\ncert = \"x\""),
+              ElementsAre(AllOf(StartsWith("n.toml:3: [tls] ca: the file /nonexistent/ca.pem cannot be read: No such")),
+                          AllOf(StartsWith("n.toml:4: [tls] key: the file / cannot be read: Is a directory")),
+                          "n.toml:5: [tls] min_version must be \"1.3\" or \"1.2\", not \"1.1\"",
+                          "n.toml:6: [tls] peer_certificates must be \"required\" or \"optional\", not \"no\"",
+                          StartsWith("n.toml:7: [tls]: the key \"cert\" is not known")));
+  EXPECT_THAT(refused("name = \"a\"\nlisten = [\"tls://127.0.0.1:0\"]\n[peers]\nb = \"tls://h:1\""),
+              ElementsAre(AllOf(StartsWith("n.toml:2: "), HasSubstr("no certificate")),
+                          AllOf(StartsWith("n.toml:4: "), HasSubstr("trusts no CA"))));
 }
 
 TEST(Config, CodecsAndModulesThatAreNotThere) {

@@ -214,6 +214,46 @@ TEST_F(StreamConnectionWhims, WritingGoesOnWhenReadingHasDoneTheHandshake) {
   EXPECT_TRUE(run_until([this] { return ends[0].connection->queued_bytes() == 0; }));
 }
 
+// A stream that can be written no more; what the peer has sent before says why, or does not.
+class RefusedStream final : public ByteStream {
+ public:
+  RefusedStream(FileDescriptor socket, Status said) : socket_(std::move(socket)), said_(std::move(said)) {}
+
+  [[nodiscard]] std::unique_ptr<StreamWatcher> watch(EventLoop& loop, void* context, IoWatcher::Callback on_readable,
+                                                     IoWatcher::Callback on_writable) override {
+    return socket_.watch(loop, context, on_readable, on_writable);
+  }
+  [[nodiscard]] IoResult read(std::span<const iovec>) override { return {.outcome = Outcome::kFailed, .error = said_}; }
+  [[nodiscard]] IoResult write(std::span<const iovec>) override {
+    return {.outcome = Outcome::kFailed, .error = Status(StatusCode::kUnavailable, "broken pipe")};
+  }
+  void end_output() noexcept override {}
+
+ private:
+  SocketStream socket_;
+  Status said_;
+};
+
+TEST_F(StreamConnectionWhims, WhatThePeerSaysCountsMoreThanThatItTakesNoMore) {
+  for (const Status& said : {Status(StatusCode::kUnauthenticated, "it refuses this node"),
+                             Status(StatusCode::kUnavailable, "connection reset by peer")}) {
+    std::array<FileDescriptor, 2> sockets = make_socket_pair();
+    End& end = ends[0] = {};
+    end.connection = std::make_unique<StreamConnection>(loop, MessageLimits{}, "the peer",
+                                                        std::make_unique<RefusedStream>(std::move(sockets[0]), said));
+    end.connection->start(end);
+    end.connection->send(End::make(0));
+    loop.run_once(false);
+    EXPECT_EQ(end.closed, 0) << "what it has sent is read first";
+    ASSERT_EQ(::send(sockets[1].get(), "x", 1, 0), 1);
+    ASSERT_TRUE(run_until([&] { return end.closed == 1; }));
+    EXPECT_EQ(end.reason.message(),
+              said.code() == StatusCode::kUnavailable ? "the peer: broken pipe" : "the peer: it refuses this node");
+    EXPECT_EQ(end.reason.code(), said.code());
+    loop.dispose(std::move(end.connection));
+  }
+}
+
 TEST_F(StreamConnectionWhims, OneByteAtATime) { exchange({.most_bytes = 1}, 1, 30); }
 
 TEST_F(StreamConnectionWhims, AFewBytesAndNotNow) {
