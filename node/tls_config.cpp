@@ -43,7 +43,7 @@ void read_tls(ConfigReader tls, const std::string& config_file, TlsOptions& opti
   read_file(tls, "key", folder, options.key);
   read_file(tls, "ca", folder, options.ca);
   read_file(tls, "crl", folder, options.crl);
-  if (is_second(tls, "min_version", "1.3", "1.2")) options.min_version = TlsOptions::Version::k1_2;
+  if (is_second(tls, "min_version", "1.3", "1.2")) options.min_version = TlsOptions::Version::kTls12;
   options.require_peer_certificate = !is_second(tls, "peer_certificates", "required", "optional");
   tls.refuse_unknown();
   if (tls.errors().size() > before) return;

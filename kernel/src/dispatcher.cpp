@@ -16,20 +16,8 @@ void Link::on_request(InboundMessage& message) {
   }
   const Function* function = last_function_;
   if (function == nullptr || function->name().id != header.function_id) {
-    function = core_.functions.find(header.function_id);
-    if (function == nullptr) {
-      // Without a message: the caller knows the name.
-      refuse(header.call_id, nullptr, Status(StatusCode::kUnimplemented, ""));
-      return;
-    }
-    if (!may_call(*function)) {
-      const std::string& who = caller_->identity.name();
-      core_.log(LogLevel::kWarning, "refused " + who + " (" + description_ + ") the function " + function->name().name);
-      refuse(header.call_id, &function->name(),
-             Status(StatusCode::kPermissionDenied,
-                    who + " may not call " + function->name().name + " here: the node's configuration says who may"));
-      return;
-    }
+    function = find_function(header);
+    if (function == nullptr) return;
     last_function_ = function;
   }
   const auto refuse_with = [&](StatusCode code, std::string text) {
@@ -69,6 +57,24 @@ void Link::on_request(InboundMessage& message) {
   function->invoke(call);
   EventLoop::set_current_activity(nullptr);
   core_.loop->callback_done(&function->name());
+}
+
+// One that the peer may call; else null, and the peer has been told.
+const Function* Link::find_function(const MessageHeader& header) {
+  const Function* function = core_.functions.find(header.function_id);
+  if (function == nullptr) {
+    // Without a message: the caller knows the name.
+    refuse(header.call_id, nullptr, Status(StatusCode::kUnimplemented, ""));
+    return nullptr;
+  }
+  if (may_call(*function)) return function;
+  const std::string& who = caller_->identity.name();
+  const std::string& name = function->name().name;
+  core_.log(LogLevel::kWarning, "refused " + who + " (" + description_ + ") the function " + name);
+  refuse(header.call_id, &function->name(),
+         Status(StatusCode::kPermissionDenied,
+                who + " may not call " + name + " here: the node's configuration says who may"));
+  return nullptr;
 }
 
 bool Link::may_call(const Function& function) {

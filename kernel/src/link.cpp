@@ -115,7 +115,9 @@ void Link::on_message(InboundMessage& message) {
 }
 
 Status Link::check_hello(const wire::Hello& hello) const {
-  const auto wrong = [this](std::string what) { return Status(StatusCode::kFailedPrecondition, description_ + what); };
+  const auto wrong = [this](const std::string& what) {
+    return Status(StatusCode::kFailedPrecondition, description_ + what);
+  };
   if (hello.protocol_max < wire::kProtocolMin || hello.protocol_min > wire::kProtocolMax) {
     return wrong(" speaks protocol versions " + std::to_string(hello.protocol_min) + " to " +
                  std::to_string(hello.protocol_max) + ", this node " + std::to_string(wire::kProtocolMin) + " to " +

@@ -86,6 +86,7 @@ class Link final : public ConnectionEvents, public ReplySink {
   [[nodiscard]] Status check_hello(const wire::Hello& hello) const;
   void on_goaway(const InboundMessage& message);
   void on_request(InboundMessage& message);
+  [[nodiscard]] const Function* find_function(const MessageHeader& header);
   [[nodiscard]] bool may_call(const Function& function);
   // Answers with an error that no function gave.
   void refuse(std::uint64_t call_id, const FunctionName* name, const Status& error, const std::string& signature = {});

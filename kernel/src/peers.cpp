@@ -245,6 +245,7 @@ void Peers::fail_waiting(const Status& error) {
 std::vector<Node::PeerState> Peers::states() {
   const std::lock_guard lock(mutex_);
   std::vector<Node::PeerState> result;
+  result.reserve(peers_.size());
   for (const auto& [name, peer] : peers_) result.push_back(peer->state());
   return result;
 }

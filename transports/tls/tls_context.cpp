@@ -64,7 +64,7 @@ unsigned offered_version(SSL* ssl) {
 }
 
 int version_number(TlsOptions::Version version) {
-  return version == TlsOptions::Version::k1_3 ? TLS1_3_VERSION : TLS1_2_VERSION;
+  return version == TlsOptions::Version::kTls13 ? TLS1_3_VERSION : TLS1_2_VERSION;
 }
 
 }  // namespace

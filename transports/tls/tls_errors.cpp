@@ -16,7 +16,7 @@ namespace {
 Status unauthenticated(std::string message) { return {StatusCode::kUnauthenticated, std::move(message)}; }
 Status mismatch(std::string message) { return {StatusCode::kFailedPrecondition, std::move(message)}; }
 
-std::string name_of(TlsOptions::Version version) { return version == TlsOptions::Version::k1_3 ? "1.3" : "1.2"; }
+std::string name_of(TlsOptions::Version version) { return version == TlsOptions::Version::kTls13 ? "1.3" : "1.2"; }
 
 std::string name_of(unsigned version) {
   switch (version) {
@@ -35,8 +35,8 @@ std::string name_of(unsigned version) {
 
 std::string version_advice(TlsOptions::Version min_version) {
   return "this node takes TLS " + name_of(min_version) + " or later" +
-         (min_version == TlsOptions::Version::k1_3 ? ": update the peer, or set [tls] min_version = \"1.2\""
-                                                   : ": update the peer");
+         (min_version == TlsOptions::Version::kTls13 ? ": update the peer, or set [tls] min_version = \"1.2\""
+                                                     : ": update the peer");
 }
 
 // What a peer's alert says, from where it arrives; nothing for those that tell no more than their name.

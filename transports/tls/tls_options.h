@@ -18,8 +18,8 @@ struct TlsOptions {
   std::string crl;          // certificates that have been revoked; empty: none have
   // False: listeners take in who shows no certificate, as nobody in particular. One that is shown must be good.
   bool require_peer_certificate = true;
-  enum class Version : std::uint8_t { k1_2, k1_3 };
-  Version min_version = Version::k1_3;
+  enum class Version : std::uint8_t { kTls12, kTls13 };
+  Version min_version = Version::kTls13;
 };
 
 }  // namespace onward

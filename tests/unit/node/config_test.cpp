@@ -236,11 +236,11 @@ TEST(Config, TlsFilesLieBesideTheFile) {
   EXPECT_EQ(tls.certificate, authority.certificate_of("a"));
   EXPECT_EQ(tls.key, authority.key_of("a"));
   EXPECT_EQ(tls.ca, authority.certificate());
-  EXPECT_EQ(tls.min_version, TlsOptions::Version::k1_2);
+  EXPECT_EQ(tls.min_version, TlsOptions::Version::kTls12);
   EXPECT_FALSE(tls.require_peer_certificate);
   const auto usual = parse_node_config(text, file);
   ASSERT_TRUE(usual) << usual.error().message();
-  EXPECT_EQ(usual->transports.tls.min_version, TlsOptions::Version::k1_3);
+  EXPECT_EQ(usual->transports.tls.min_version, TlsOptions::Version::kTls13);
   EXPECT_TRUE(usual->transports.tls.require_peer_certificate);
 
   const auto broken = parse_node_config("name = \"a\"\n[tls]\ncertificate = \"ca/ca.key\"\nkey = \"ca/a.key\"", file);

@@ -249,7 +249,7 @@ struct BareCase {
   const char* protocol;
   const char* ciphers;
   const char* refused;  // at the server; null: it is let in
-  TlsOptions::Version min_version = TlsOptions::Version::k1_3;
+  TlsOptions::Version min_version = TlsOptions::Version::kTls13;
 };
 
 TEST_F(Tls, VersionsAndProtocols) {
@@ -259,8 +259,9 @@ TEST_F(Tls, VersionsAndProtocols) {
        {BareCase{TLS1_1_VERSION, "onward/1", kInsecure, "it offers TLS 1.1 at most; this node takes TLS 1.3 or later"},
         BareCase{TLS1_VERSION, "onward/1", kInsecure, "it offers TLS 1.0 at most"},
         BareCase{TLS1_2_VERSION, "onward/1", nullptr, "it offers TLS 1.2 at most"},
-        BareCase{TLS1_2_VERSION, "onward/1", nullptr, nullptr, TlsOptions::Version::k1_2},
-        BareCase{TLS1_1_VERSION, "onward/1", kInsecure, "this node takes TLS 1.2 or later", TlsOptions::Version::k1_2},
+        BareCase{TLS1_2_VERSION, "onward/1", nullptr, nullptr, TlsOptions::Version::kTls12},
+        BareCase{TLS1_1_VERSION, "onward/1", kInsecure, "this node takes TLS 1.2 or later",
+                 TlsOptions::Version::kTls12},
         BareCase{TLS1_3_VERSION, "onward/1", nullptr, nullptr},
         BareCase{TLS1_3_VERSION, "h2", nullptr, "does not offer onward/1 (ALPN)"},
         BareCase{TLS1_3_VERSION, nullptr, nullptr, "does not offer onward/1 (ALPN)"}}) {
