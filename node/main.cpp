@@ -39,7 +39,7 @@ has it read its certificates again.
 A configuration:
 
   name = "front"
-  listen = ["tcp://127.0.0.1:7000"]      # also tls://HOST:PORT, unix:///path, unix://@name, inproc://name; port 0: any
+  listen = ["tcp://127.0.0.1:7000"]      # also tls://HOST:PORT, shm://@name, unix:///path; port 0: any
 
   [peers]
   worker-1 = "tcp://127.0.0.1:7001"      # or an array of URLs, best first
@@ -53,7 +53,7 @@ A configuration:
 
 Other tables: [pool] threads, queue_limit; [limits] max_body_bytes, max_message_bytes, output_high_bytes,
 output_low_bytes, max_in_flight, max_waiting_calls; [loop] busy_poll_us, slow_callback_ms;
-[connect] backoff_ms, backoff_max_ms; [tls] certificate, key, ca, crl, min_version, peer_certificates;
+[connect] backoff_ms, backoff_max_ms; [access] who may call what; [shm] ring_bytes, payload_bytes, users; [tls] certificate, key, ca, crl, min_version, peer_certificates;
 [log] level; [shutdown] drain_ms. At the top: codec.
 
 Modules in this program:
