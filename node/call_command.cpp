@@ -3,10 +3,12 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <optional>
+#include <vector>
 
 #include "dynamic_call.h"
 #include "json_value.h"
@@ -49,6 +51,35 @@ NodeOptions node_options(const TlsOptions& tls) {
   return options;
 }
 
+using Milliseconds = std::chrono::duration<double, std::milli>;
+
+struct Called {
+  DynamicValue result;
+  std::vector<Milliseconds> times;
+};
+
+// Calls as often as the command says, and ends with the first failure.
+Called call(Node& node, const CallCommand& command, const DynamicValue::Sequence& arguments) {
+  const CallOptions options{.timeout = command.timeout, .fail_fast = true};
+  Called called;
+  for (int i = 0; i < command.repeat; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    called.result = rpc_dynamic(node, to(command.url, options), command.function, arguments).wait();
+    called.times.emplace_back(std::chrono::steady_clock::now() - begin);
+  }
+  return called;
+}
+
+void show_times(std::vector<Milliseconds> times) {
+  if (times.size() == 1) {
+    std::fprintf(stderr, "%.2f ms\n", times.front().count());
+    return;
+  }
+  const auto median = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
+  std::ranges::nth_element(times, median);
+  std::fprintf(stderr, "%.3f ms, the median of %zu calls\n", median->count(), times.size());
+}
+
 }  // namespace
 
 int run_call(const CallCommand& command) {
@@ -64,14 +95,13 @@ int run_call(const CallCommand& command) {
   try {
     Node node(node_options(command.tls));
     node.start().throw_if_error();
-    const auto begin = std::chrono::steady_clock::now();
-    const CallOptions options{.timeout = command.timeout, .fail_fast = true};
-    const DynamicValue result = rpc_dynamic(node, to(command.url, options), command.function, *arguments).wait();
-    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
-    const std::string text = command.json ? to_json(result) : to_text(result, kTextWidth);
+    const Called called = call(node, command, *arguments);
+    const std::string text = command.json ? to_json(called.result) : to_text(called.result, kTextWidth);
     std::printf("%s\n", text.c_str());
-    if (command.show_time) std::fprintf(stderr, "%.2f ms\n", took.count());
-    if (std::fflush(stdout) == 0) return 0;
+    if (std::fflush(stdout) == 0) {
+      if (command.show_time) show_times(called.times);
+      return 0;
+    }
     std::fprintf(stderr, "onward call: the result could not be printed\n");
   } catch (const RpcError& error) {
     std::fprintf(stderr, "onward call: %s\n", error.what());

@@ -17,10 +17,11 @@ struct CallCommand {
   TlsOptions tls = {};     // with a certificate, the call comes from the node that this is for
   bool json = false;       // print the result on one line of strict JSON
   bool show_time = false;  // say on standard error how long it took
+  int repeat = 1;          // so many calls, one after the other; the time is then their median
   bool verbose = false;    // log what happens on the connection
 };
 
-// `onward call`: makes one call from a node of its own, prints the result on standard output, or the error, with every
+// `onward call`: calls from a node of its own, prints the (last) result on standard output, or the error, with every
 // node that it passed, on standard error. Returns the exit code: 0, 1 if the call failed, 2 for arguments that cannot
 // be sent.
 int run_call(const CallCommand& command);

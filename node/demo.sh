@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # A small cluster on this machine: runs the RFC's examples and a search on it, and shows what came back.
-# Called by `./dev demo [FOLDER [PATTERN]]` in the root of the repository. ONWARD_BUILD names another build
+# Called by `./dev demo` in the root of the repository; usage() says how. ONWARD_BUILD names another build
 # folder than build/release.
 set -euo pipefail
 
 onward=${ONWARD_BUILD:-build/release}/node/onward
-start_seconds=20 # how long a node may take to start
 
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
   bold=$'\e[1m' dim=$'\e[2m' red=$'\e[31m' green=$'\e[32m' plain=$'\e[0m'
@@ -13,76 +12,45 @@ else
   bold='' dim='' red='' green='' plain=''
 fi
 
-declare -A pids=() urls=() # by node name
-temporary=''
+# shellcheck source=node/demo_cluster.sh
+. "$(dirname "${BASH_SOURCE[0]}")/demo_cluster.sh"
 
-die() {
-  printf '\n%sdemo: %s%s\n' "$red" "$1" "$plain" >&2
-  [ $# -lt 2 ] || printf '      %s\n' "$2" >&2
-  exit 1
+usage() {
+  cat <<'USAGE'
+Usage: ./dev demo [--transport NAME] [FOLDER [PATTERN]]
+
+Starts six nodes on this machine, runs the examples and a search on them, and shows what happened: also that
+the same nodes give the same answers over another transport, and how long these take.
+
+  --transport NAME    what the nodes talk over: tcp (as if nothing is said), tls, unix, shm (shared memory),
+                      or auto: shm where a peer can be reached so, else tcp
+  FOLDER              search this folder; else some under /usr/share
+  PATTERN             search for this; else "warranty", or "the" in a FOLDER
+USAGE
 }
 
-# Ends what this script has started, and nothing else.
-clean_up() {
-  local status=$? name pid
-  trap '' INT TERM
-  trap - EXIT
-  {
-    for name in "${!pids[@]}"; do
-      kill -TERM "${pids[$name]}" || true
-      kill -CONT "${pids[$name]}" || true
-    done
-    for pid in $(jobs -p); do
-      for _ in {1..50}; do
-        kill -0 "$pid" || break
-        sleep 0.1
-      done
-      kill -KILL "$pid" || true
-    done
-    wait
-  } 2>/dev/null || true
-  [ -z "$temporary" ] || rm -rf "$temporary"
-  exit "$status"
-}
-
-# ---- Nodes ----
-
-# toml_string TEXT
-toml_string() {
-  local text=${1//\\/\\\\}
-  printf '"%s"' "${text//\"/\\\"}"
-}
-
-# start NAME URL, with the rest of its configuration on standard input.
-start() {
-  local name=$1 config=$temporary/$1.toml ready
-  {
-    printf 'name = "%s"\nlisten = ["%s"]\n' "$name" "$2"
-    cat
-  } >"$config"
-  rm -f "$temporary/$name.out"
-  mkfifo "$temporary/$name.out"
-  "$onward" node --config "$config" >"$temporary/$name.out" 2>>"$temporary/$name.log" </dev/null &
-  pids[$name]=$!
-  # It says "ready NAME URL", with the port that it has got.
-  read -r -t "$start_seconds" _ _ ready <"$temporary/$name.out" || {
-    cat "$temporary/$name.log" >&2
-    die "node $name did not start" "What it said is above."
-  }
-  urls[$name]=$ready
-}
-
-# end NAME SIGNAL
-end() {
-  {
-    kill "-$2" "${pids[$1]}"
-    wait "${pids[$1]}" || true
-  } 2>/dev/null
-  unset "pids[$1]"
-}
-
-show_node() {
-  printf '  %s%-9s%s process %-8s %-26s %s\n' "$bold" "$1" "$plain" "${pids[$1]}" "${urls[$1]}" "$2"
+parse_arguments() {
+  transport=tcp where=()
+  while [ $# -gt 0 ]; do
+    case $1 in
+      -h | --help)
+        usage
+        exit 0
+        ;;
+      --transport)
+        [ $# -gt 1 ] || die "--transport needs a name" "One of: ${transports[*]}"
+        transport=$2
+        shift
+        ;;
+      --transport=*) transport=${1#*=} ;;
+      -*) die "there is no option $1" "See ./dev demo --help." ;;
+      *) where+=("$1") ;;
+    esac
+    shift
+  done
+  [[ -n $transport && " ${transports[*]} " == *" $transport "* ]] ||
+    die "there is no transport '$transport'" "There are: ${transports[*]}"
+  [ ${#where[@]} -le 2 ] || die "these are more words than a folder and a pattern: ${where[*]}" "See ./dev demo --help."
 }
 
 # ---- Words ----
@@ -94,7 +62,8 @@ indent() { sed 's/^/    /'; }
 
 # show_call NODE ARGUMENT…: the command, as it would be typed.
 show_call() {
-  local word text="onward call ${urls[$1]}"
+  local word text
+  text="onward call $(url_of "$1")"
   shift
   for word in "$@"; do
     case $word in
@@ -113,7 +82,7 @@ ask() {
   local node=$1 wanted=$2 answer
   shift 2
   show_call "$node" "$@"
-  answer=$("$onward" call --time "${urls[$node]}" "$@" 2>"$temporary/time") || {
+  answer=$("$onward" call --time "$(url_of "$node")" "$@" 2>"$temporary/time") || {
     cat "$temporary/time" >&2
     die "this call should have worked"
   }
@@ -123,6 +92,10 @@ ask() {
 }
 
 # ---- What is shown ----
+
+show_node() {
+  printf '  %s%-9s%s process %-8s %-*s %s\n' "$bold" "$1" "$plain" "${pids[$1]}" $((width + 1)) "$(url_of "$1")" "$2"
+}
 
 choose_folders() {
   pattern=${2:-}
@@ -146,47 +119,16 @@ choose_folders() {
   [ ${#folders[@]} -eq 3 ] || die "this system has too little under /usr/share" "Name a folder with text: ./dev demo FOLDER"
 }
 
-start_all() {
-  start worker-2 tcp://127.0.0.1:0 <<CONFIG
-[[modules]]
-name = "rfc"
-CONFIG
-  start worker-1 tcp://127.0.0.1:0 <<CONFIG
-[peers]
-worker-2 = "${urls[worker-2]}"
-[[modules]]
-name = "rfc"
-dst = "worker-2"
-CONFIG
-  local i
-  for i in 1 2 3; do
-    start "shard-$i" tcp://127.0.0.1:0 <<CONFIG
-[[modules]]
-name = "search"
-folder = $(toml_string "${folders[i - 1]}")
-parts = ${parts[i - 1]}
-part = $((parts[i - 1] > 1 ? i : 1))
-CONFIG
-  done
-  start front tcp://127.0.0.1:0 <<CONFIG
-[peers]
-worker-1 = "${urls[worker-1]}"
-worker-2 = "${urls[worker-2]}"
-shard-1 = "${urls[shard-1]}"
-shard-2 = "${urls[shard-2]}"
-shard-3 = "${urls[shard-3]}"
-[[modules]]
-name = "rfc"
-dst = "worker-1"
-dst2 = "worker-2"
-[[modules]]
-name = "search"
-shards = ["shard-1", "shard-2", "shard-3"]
-CONFIG
-}
+declare -A words=([tcp]="TCP" [tls]="TLS" [unix]="Unix sockets" [shm]="shared memory"
+  [auto]="what suits best: shared memory, else TCP")
 
 show_cluster() {
-  title "Onward: six nodes, each a process of its own, that call each other over TCP"
+  local width=0 name url
+  for name in "${nodes[@]}"; do
+    url=$(url_of "$name")
+    [ ${#url} -lt "$width" ] || width=${#url}
+  done
+  title "Onward: six nodes, each a process of its own, that call each other over ${words[$transport]}"
   show_node front "takes the calls below, and calls the others"
   show_node worker-1 "adds numbers; asks worker-2"
   show_node worker-2 "adds numbers"
@@ -195,6 +137,12 @@ show_cluster() {
     [ "${parts[i - 1]}" -eq 1 ] || share="a third of "
     show_node "shard-$i" "searches $share${folders[i - 1]}"
   done
+  case $transport in
+    tls) more "Each has a certificate. That of the commands below is in ONWARD_TLS_CERT and ONWARD_TLS_KEY, their CA" \
+      "in ONWARD_TLS_CA." ;;
+    auto) more "Each listens on TCP too. Peers have both URLs, best first, as front's configuration says of worker-1:" \
+      "  $(grep '^worker-1 = ' "$temporary/front.toml")" ;;
+  esac
 }
 
 show_nested() {
@@ -231,7 +179,7 @@ show_batch() {
       more "Nine callers have asked, and wait. This is the tenth:"
       show_call worker-1 rfc.batch.batch_add "${tensors[@]}"
     fi
-    "$onward" call --time "${urls[worker-1]}" rfc.batch.batch_add "${tensors[@]}" \
+    "$onward" call --time "$(url_of worker-1)" rfc.batch.batch_add "${tensors[@]}" \
       >"$temporary/batch.$i.out" 2>"$temporary/batch.$i.time" &
     callers+=($!)
   done
@@ -275,7 +223,7 @@ for failure in answer["failures"]:
 # search_front: the command, and a digest of what came back.
 search_front() {
   show_call front search "$pattern" 10000
-  "$onward" call --json --time "${urls[front]}" search "$pattern" 10000 >"$temporary/answer" 2>"$temporary/time" || {
+  "$onward" call --json --time "$(url_of front)" search "$pattern" 10000 >"$temporary/answer" 2>"$temporary/time" || {
     cat "$temporary/time" >&2
     die "the search should have worked"
   }
@@ -291,8 +239,90 @@ show_search() {
   ! grep -q '"failures":\[{' "$temporary/answer" || die "no shard should have failed"
 }
 
+# ---- The same nodes over another transport ----
+
+# measure NAME COUNT FUNCTION ARGUMENT…: the answer in NAME.answer, the median of COUNT calls in NAME.time.
+measure() {
+  local file=$temporary/$1 count=$2
+  shift 2
+  "$onward" call --json --time --repeat "$count" "$(url_of front)" "$@" >"$file.answer" 2>"$file.time" || {
+    cat "$file.time" >&2
+    die "over $transport, this call should have worked: $*"
+  }
+  sed -i 's/,.*//' "$file.time"
+}
+
+# same ONE OTHER: insists that these files with answers are equal.
+same() { cmp -s "$temporary/$1" "$temporary/$2" || die "over $transport, the answer differs: $(cat "$temporary/$2")"; }
+
+# show_diff NODE: how its configuration differs from before. That is in URLs only, and so for every node.
+show_diff() {
+  local name
+  for name in "${nodes[@]}"; do
+    ! diff "$temporary/before/$name.toml" "$temporary/$name.toml" | grep '^[<>]' | grep -v '://' ||
+      die "the configuration of $name differs in more than URLs"
+  done
+  printf '\n'
+  diff -U 1 --label "$1.toml, $transport_before" --label "$1.toml, $transport" \
+    "$temporary/before/$1.toml" "$temporary/$1.toml" | indent || true
+}
+
+# move_to TRANSPORT: all nodes stop, start again over it, and connect for a first call.
+move_to() {
+  end_all
+  transport=$1
+  start_all
+  measure "sum.$1" 1 rfc.nested.my_add_3 1 2 3
+}
+
+# measure_over TRANSPORT: the row of the table.
+measure_over() {
+  move_to "$1"
+  [ "$1" != "$shown" ] || show_diff worker-2
+  measure "sum.$1" 201 rfc.nested.my_add_3 1 2 3
+  measure "search.$1" "$searches" search "$pattern" 10000
+  [ "$(cat "$temporary/sum.$1.answer")" = 6 ] || die "over $1, the answer should have been 6"
+  [ "$comparable" = no ] || same answer "search.$1.answer"
+}
+
+# The table, when all of it is measured.
+show_table() {
+  local each lines
+  printf '\n    %s%-10s %-28s %-14s %-26s %s%s\n' "$bold" transport "rfc.nested.my_add_3 1 2 3" "call took" \
+    "search $(cut -c 1-18 <<<"$pattern")" "call took" "$plain"
+  for each in tcp tls unix shm; do
+    lines=$(python3 -c 'import json, sys; print(len(json.load(sys.stdin)["hits"]))' <"$temporary/search.$each.answer")
+    printf '    %-10s %s%-28s%s %-14s %s%-26s%s %s\n' "$each" "$green" "$(cat "$temporary/sum.$each.answer")" "$plain" \
+      "$(cat "$temporary/sum.$each.time")" "$green" "$lines lines" "$plain" "$(cat "$temporary/search.$each.time")"
+  done
+}
+
+show_transports() {
+  title "6. The same nodes over another transport"
+  say "All six are stopped, and started again over each transport in turn, with the same modules. Only URLs change in" \
+    "their configurations: where a node listens, and where its peers are. That of worker-2, which calls nobody:"
+  local each chosen=$transport transport_before=$transport shown=unix searches=3 comparable=yes
+  # A search that takes a second is long enough to be asked once, and one that was cut short may end elsewhere.
+  [ "$(sed 's/[. ].*//' "$temporary/time")" -lt 1000 ] || searches=1
+  ! grep -q '"truncated":true' "$temporary/answer" || comparable=no
+  [ "$chosen" != unix ] || shown=shm
+  mkdir "$temporary/before"
+  cp "$temporary"/*.toml "$temporary/before"
+  for each in tcp tls unix shm; do measure_over "$each"; done
+  more "Then the same two questions as above, to front:"
+  show_table
+  if [ $comparable = yes ]; then
+    more "The answers are the same, byte for byte."
+  else
+    more "The sums are the same. The searches end at a limit, each where it was then, and are not compared."
+  fi
+  say "Times are medians of 201 sums and of $searches searches on a connection that stands; a sum passes three nodes," \
+    "a search is reading files for the most part. From here on, it is $chosen again."
+  [ "$transport" = "$chosen" ] || move_to "$chosen"
+}
+
 show_lost_shard() {
-  title "6. A shard is down"
+  title "7. A shard is down"
   say "shard-2 is told to stop (SIGTERM). A search still gives what the others have, and says what is missing."
   end shard-2 TERM
   search_front
@@ -300,7 +330,7 @@ show_lost_shard() {
 }
 
 show_killed_worker() {
-  title "7. A worker dies in the middle of a call"
+  title "8. A worker dies in the middle of a call"
   say "worker-2 is frozen (SIGSTOP), so that the call of example 1 hangs there. Then it is killed (SIGKILL)." \
     "The caller hears of it at once, with every node that the call had passed."
   kill -STOP "${pids[worker-2]}"
@@ -310,7 +340,7 @@ show_killed_worker() {
   done
   show_call front rfc.nested.my_add_3 1 2 3
   local status=0 before caller
-  "$onward" call "${urls[front]}" rfc.nested.my_add_3 1 2 3 >"$temporary/answer" 2>"$temporary/error" &
+  "$onward" call "$(url_of front)" rfc.nested.my_add_3 1 2 3 >"$temporary/answer" 2>"$temporary/error" &
   caller=$!
   sleep 0.5
   before=${EPOCHREALTIME/./}
@@ -323,21 +353,20 @@ show_killed_worker() {
   [ "$status" -eq 1 ] || die "the call should have failed with exit code 1"
   grep -q '^onward call: UNAVAILABLE.*worker-2' "$temporary/error" || die "the error should have named worker-2"
 
-  more "worker-2 is started again, on its old port. worker-1 finds it by itself:"
-  start worker-2 "${urls[worker-2]}" <<CONFIG
-[[modules]]
-name = "rfc"
-CONFIG
+  more "worker-2 is started again, where it was. worker-1 finds it by itself:"
+  # shellcheck disable=SC2086 # several URLs, several words
+  start worker-2 ${urls[worker-2]}
   ask front '^6$' rfc.nested.my_add_3 1 2 3
 }
 
-[ $# -le 2 ] || die "usage: ./dev demo [FOLDER [PATTERN]]"
+parse_arguments "$@"
 [ -x "$onward" ] || die "there is no program $onward" "Build it first: ./dev build"
 trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-temporary=$(mktemp -d)
-choose_folders "$@"
+make_temporary
+choose_folders "${where[@]}"
+make_certificates
 start_all
 show_cluster
 show_nested
@@ -345,6 +374,7 @@ show_chained
 show_fan_out
 show_batch
 show_search
+show_transports
 show_lost_shard
 show_killed_worker
 title "That was all. The nodes are stopped now."

@@ -66,6 +66,8 @@ Calls a function and prints what it returns.
   --json               print the result as JSON on one line
   --timeout SECONDS    give up after so long (default 30); "none" waits for ever
   --time               say on standard error how long the call took, connecting included
+  --repeat N           call N times, one after the other, and print the last result; the time is then the
+                       median of the calls
   --verbose            log what happens on the connection
   --tls-ca FILE        for tls:// URLs: the CA that the node's certificate is from
   --tls-cert FILE      the certificate to show, and
@@ -107,6 +109,7 @@ Exit code: 0; 1 if that could not be done; 2 for wrong usage.
 )";
 
 constexpr int kWrongUsage = 2;
+constexpr int kMaxRepeat = 1'000'000;
 
 std::string node_help() {
   std::string text = kNodeHelp;
@@ -153,6 +156,7 @@ struct CommandLine {
     call->add_flag("--json", command.json);
     call->add_option("--timeout", timeout);
     call->add_flag("--time", command.show_time);
+    call->add_option("--repeat", command.repeat)->check(CLI::Range(1, kMaxRepeat));
     call->add_flag("--verbose", command.verbose);
     call->add_option("--tls-ca", command.tls.ca)->envname("ONWARD_TLS_CA");
     call->add_option("--tls-cert", command.tls.certificate)->envname("ONWARD_TLS_CERT");

@@ -47,6 +47,15 @@ TEST_P(CallCommand, PrintsTheResult) {
   EXPECT_THAT(result.error, IsEmpty());
 }
 
+TEST_P(CallCommand, RepeatsACallAndShowsTheMedian) {
+  const CommandResult result = call({"--repeat", "5", "--time", cluster.url("front"), "rfc.my_add_3", "1", "2", "3"});
+  EXPECT_EQ(result.ending.code, 0);
+  EXPECT_EQ(result.output, "6\n");
+  EXPECT_THAT(result.error, testing::MatchesRegex("[0-9]+\\.[0-9]+ ms, the median of 5 calls\n"));
+  expect_failure(call({"--repeat", "5", cluster.url("front"), "rfc.my_add_3", "1"}), kFailed, "it takes 3 arguments");
+  expect_failure(call({"--repeat", "0", cluster.url("front"), "rfc.my_add_3"}), kWrongUsage, "--repeat");
+}
+
 TEST_P(CallCommand, AllFourExamples) {
   EXPECT_EQ(call({cluster.url("front"), "rfc.nested.my_add_3", "1", "2", "-3"}).output, "0\n");
   EXPECT_EQ(call({cluster.url("front"), "rfc.chained.my_add_3", "1", "2", "3"}).output, "6\n");
