@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -54,8 +55,11 @@ Packet receive_packet(int socket) {
   return packet;
 }
 
-// It is written to on the loop, so it must not block. An eventfd refuses one number, and nothing else does.
+// It is written to on the loop, so it must not block. An eventfd has no type of file, and refuses one number. Others
+// are not written to at all: a pipe or socket that nobody reads would raise SIGPIPE.
 bool is_bell(int descriptor) {
+  struct stat status{};
+  if (::fstat(descriptor, &status) != 0 || (status.st_mode & S_IFMT) != 0) return false;
   const int flags = ::fcntl(descriptor, F_GETFL);
   if (flags < 0 || ::fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) != 0) return false;
   constexpr std::uint64_t kRefused = ~std::uint64_t{0};
