@@ -72,7 +72,7 @@ const Contexts& contexts() {
     stranger.ca = client.ca;
     const auto load = [](TlsOptions options, bool lax) {
       options.require_peer_certificate = !lax;
-      options.min_version = lax ? TlsOptions::Version::k1_2 : TlsOptions::Version::k1_3;
+      options.min_version = lax ? TlsOptions::Version::kTls12 : TlsOptions::Version::kTls13;
       return TlsContext::load(options).value();
     };
     return Contexts{.server = load(server, false),
