@@ -25,6 +25,9 @@ constexpr std::size_t kMaxTasksPerTurn = 4096;
 
 // Turns that only look at memory, before one looks at descriptors, too.
 constexpr unsigned kMaxTurnsWithoutPoll = 16;
+// Turns without work after which something is looked at no more, so that a busy loop does not go on asking all that it
+// ever heard of.
+constexpr unsigned kMaxIdleTurns = 4096;
 // How often a loop that stays awake looks at memory between two looks at descriptors: about a microsecond.
 constexpr int kLooksPerPoll = 32;
 
@@ -62,13 +65,8 @@ Flushable::~Flushable() {
   if (flush_loop_ != nullptr) flush_loop_->dirty_[flush_index_] = nullptr;
 }
 
-// Maybe in the middle of look_at_memory(), which then meets the last one a turn later.
 Pollable::~Pollable() {
-  if (poll_loop_ == nullptr) return;
-  std::vector<Pollable*>& all = poll_loop_->polled_;
-  all[poll_index_] = all.back();
-  all[poll_index_]->poll_index_ = poll_index_;
-  all.pop_back();
+  if (poll_loop_ != nullptr) poll_loop_->stop_looking_at(*this);
 }
 
 EventLoop::EventLoop(EventLoopOptions options, Clock& clock)
@@ -174,7 +172,7 @@ void EventLoop::begin_turn() noexcept {
 void EventLoop::poll(bool may_sleep) {
   turn_begun_ = false;
   bool sleep = may_sleep && ready_head_ == nullptr && dirty_.empty() && graves_.empty();
-  if (!polled_.empty() && look_at_memory()) {
+  if (!polled_.empty() && look_at_memory(true)) {
     if (++turns_without_poll_ < kMaxTurnsWithoutPoll) return;
     sleep = false;
   }
@@ -184,7 +182,7 @@ void EventLoop::poll(bool may_sleep) {
     sleep = now_ >= busy_until_;
     turn_begun_ = false;
     for (int looks = 0; !sleep && !polled_.empty() && looks < kLooksPerPoll; ++looks) {
-      if (look_at_memory()) return;
+      if (look_at_memory(false)) return;
       spin_wait();
     }
   }
@@ -199,36 +197,43 @@ void EventLoop::poll(bool may_sleep) {
   event_base_loop(base_, sleep ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
 }
 
-// By index: what works may add others, and be destroyed.
-bool EventLoop::look_at_memory() {
+// By index: what works may add others, and be destroyed; then the last one is met a turn later.
+bool EventLoop::look_at_memory(bool may_retire) {
   bool worked = false;
   for (std::size_t i = 0; i < polled_.size(); ++i) {
-    if (!polled_[i]->has_work()) continue;
+    Pollable& pollable = *polled_[i];
+    if (!pollable.has_work()) {
+      if (may_retire && ++pollable.idle_turns_ > kMaxIdleTurns && pollable.prepare_sleep()) stop_looking_at(pollable);
+      continue;
+    }
+    pollable.idle_turns_ = 0;
     begin_turn();
     happened_ = worked = true;
-    polled_[i]->work();
+    pollable.work();
   }
   return worked;
 }
 
 bool EventLoop::prepare_sleep() noexcept {
-  std::size_t left = 0;
-  for (Pollable* pollable : polled_) {
-    pollable->poll_loop_ = nullptr;
-    if (pollable->prepare_sleep()) continue;
-    pollable->poll_loop_ = this;
-    pollable->poll_index_ = left;
-    polled_[left++] = pollable;
+  for (std::size_t i = polled_.size(); i > 0; --i) {
+    if (polled_[i - 1]->prepare_sleep()) stop_looking_at(*polled_[i - 1]);
   }
-  polled_.resize(left);
-  return left == 0;
+  return polled_.empty();
 }
 
 void EventLoop::look_at(Pollable& pollable) {
   if (pollable.poll_loop_ != nullptr) return;
   pollable.poll_loop_ = this;
   pollable.poll_index_ = polled_.size();
+  pollable.idle_turns_ = 0;
   polled_.push_back(&pollable);
+}
+
+void EventLoop::stop_looking_at(Pollable& pollable) noexcept {
+  polled_[pollable.poll_index_] = polled_.back();
+  polled_[pollable.poll_index_]->poll_index_ = pollable.poll_index_;
+  polled_.pop_back();
+  pollable.poll_loop_ = nullptr;
 }
 
 // Early is harmless (the turn finds nothing due), late is not: only an earlier deadline is set anew.

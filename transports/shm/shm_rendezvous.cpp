@@ -97,7 +97,10 @@ void ShmRendezvous::begin(FileDescriptor socket) {
     give_verdict(refused);
     return give_up(refused);
   }
-  if (const Status failed = offer(); !failed.ok()) return give_up(failed);
+  if (const Status failed = offer(); !failed.ok()) {
+    give_verdict(failed);
+    return give_up(failed);
+  }
   watcher_ = std::make_unique<IoWatcher>(
       loop_, channel_.socket.get(), this, [](void* self) { static_cast<ShmRendezvous*>(self)->look(); }, nullptr);
   watcher_->watch_readable(true);

@@ -112,14 +112,15 @@ class Flushable {
 };
 
 // Something that another process changes in memory, where a loop that is awake looks without a system call.
-// While it stands in the loop's list it is looked at in every turn.
+// While it stands in the loop's list it is looked at in every turn: until the loop sleeps, or it has been idle for
+// long.
 class Pollable {
  public:
   // Quick: whether work() has something to do.
   [[nodiscard]] virtual bool has_work() noexcept = 0;
   virtual void work() = 0;
-  // The loop is about to sleep, and has taken this out of its list: what changes from here on must wake it through
-  // a descriptor. False if something has changed already.
+  // The loop is about to take this out of its list: what changes from here on must wake it through a descriptor.
+  // False if something has changed already.
   [[nodiscard]] virtual bool prepare_sleep() noexcept = 0;
 
  protected:
@@ -129,6 +130,7 @@ class Pollable {
   friend class EventLoop;
   EventLoop* poll_loop_ = nullptr;
   std::size_t poll_index_ = 0;
+  unsigned idle_turns_ = 0;
 };
 
 struct EventLoopOptions {
@@ -226,7 +228,8 @@ class EventLoop {
   void push_ready(Task& task) noexcept;
   void begin_turn() noexcept;
   void poll(bool may_sleep);
-  bool look_at_memory();
+  bool look_at_memory(bool may_retire);
+  void stop_looking_at(Pollable& pollable) noexcept;
   bool prepare_sleep() noexcept;
   void arm_poll_timer();
   bool run_ready();
