@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shm/shm_stream.h"
 
+#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,7 +19,13 @@ constexpr Duration kShortWait = std::chrono::microseconds(50);
 constexpr Duration kPayloadWait = std::chrono::microseconds(150);
 // After such a wait in vain so many sleeps go without one, twice as many after the next.
 constexpr std::uint32_t kFewestNaps = 8;
-constexpr std::uint32_t kMostNaps = 256;
+constexpr std::uint32_t kMostNaps = 1024;
+
+// Where this thread and the peer must take turns, waiting only keeps the peer from running.
+bool has_other_cores() noexcept {
+  cpu_set_t allowed;
+  return ::sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) > 1;
+}
 
 IoResult failed(StatusCode code, std::string why) {
   return {.outcome = IoResult::Outcome::kFailed, .error = Status(code, std::move(why))};
@@ -90,6 +97,7 @@ class ShmStream::Watcher final : public StreamWatcher, private Pollable {
 
   // The peer, if it runs on another core, answers sooner than this end would fall asleep and wake up.
   void stay_awake() noexcept {
+    if (!may_wait_) return;
     if (std::exchange(waiting_, false)) {
       const bool in_vain = loop_.now() > awake_until_;
       penalty_ = in_vain ? std::min(penalty_ * 2, kMostNaps) : kFewestNaps;
@@ -112,6 +120,7 @@ class ShmStream::Watcher final : public StreamWatcher, private Pollable {
   IoWatcher socket_;
   bool reading_ = false;
   bool writing_ = false;
+  bool may_wait_ = has_other_cores();
   bool waiting_ = false;  // awake until awake_until_
   TimePoint awake_until_;
   std::uint32_t naps_ = 0;
