@@ -180,10 +180,10 @@ def _raw(shape: Shape) -> Shape:
 
 
 def shapes_of(transport: str) -> list[Shape]:
-    """All that is measured there, in the order of the table; codec `raw` on tcp alone, for the time it takes."""
+    """All that is measured there, in the order of the table."""
     shapes: list[Shape] = []
     for shape in CALL_SHAPES:
-        shapes += [shape, _raw(shape)] if transport == "tcp" else [shape]
+        shapes += [shape, _raw(shape)]
     shapes += OTHER_SHAPES
     return [replace(shape, transport=transport) for shape in shapes]
 
