@@ -116,6 +116,7 @@ EventLoop::~EventLoop() {
     left = {ready_head_, ready_tail_};
     left.append(handle_->state_->inbox);
   }
+  for (Pollable* pollable : polled_) pollable->poll_loop_ = nullptr;
   handle_->end_waits();
   wheel_.clear();
   drop_all(left);

@@ -119,7 +119,7 @@ TEST_F(EventLoopMemory, WhatWorksMayDestroyAndAddOthers) {
 }
 
 TEST_F(EventLoopMemory, StaysAwakeForWhatComesSoon) {
-  Memory memory;
+  Memory memory;  // outlives its loop, which may be
   EventLoop busy;
   busy.look_at(memory);
   busy.stay_awake(10s);
