@@ -75,10 +75,10 @@ def environment() -> dict[str, str]:
     return values
 
 
-def run(target: Target, seconds: int) -> bool:
+def run(target: Target, seconds: int, seed: int) -> bool:
     """Fuzzes, and prints one line, or what was found. True if nothing was."""
     target.finds.mkdir(parents=True, exist_ok=True)
-    options = (f"-max_total_time={seconds}", f"-max_len={MAX_INPUT_BYTES}")
+    options = (f"-max_total_time={seconds}", f"-max_len={MAX_INPUT_BYTES}", f"-seed={seed}")
     command = target.command(*options, str(target.finds), str(target.corpus))
     with target.log.open("w") as log:
         try:
@@ -119,6 +119,8 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev fuzz", description="Runs the fuzz targets, two at a time.")
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"default: all: {', '.join(names)}")
     parser.add_argument("--seconds", type=int, default=60, help="how long each runs (default: 60)")
+    parser.add_argument("--seed", type=int, default=0,
+                        help="as CI has it: the same inputs for the same code (default: others each time)")
     parser.add_argument("--merge", action="store_true",
                         help="run nothing; take what earlier runs found into tests/fuzz/corpus")
     arguments = parser.parse_args()
@@ -138,7 +140,7 @@ def main() -> int:
             merge(target)
         return 0
     with ThreadPoolExecutor(AT_A_TIME) as workers:
-        passed = sum(workers.map(lambda target: run(target, arguments.seconds), targets))
+        passed = sum(workers.map(lambda target: run(target, arguments.seconds, arguments.seed), targets))
     print(f"{passed} passed, {len(targets) - passed} failed")
     return 0 if passed == len(targets) else 1
 
