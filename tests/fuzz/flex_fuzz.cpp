@@ -24,10 +24,10 @@ Status decode(const Codec& codec, Payload& payload, DynamicValue& value) {
   return codec.decode(message, [&](Decoder& decoder) { decode_value(decoder, value); });
 }
 
-Payload encode(const Codec& codec, const DynamicValue& value) {
+Result<Payload> encode(const Codec& codec, const DynamicValue& value) {
   Payload payload;
   const Status encoded = codec.encode([&](Encoder& encoder) { encode_value(encoder, value); }, payload);
-  require(encoded.ok(), "a value that was decoded can be encoded");
+  if (!encoded.ok()) return std::unexpected(encoded);
   return payload;
 }
 
@@ -35,7 +35,9 @@ Payload encode_again(const Codec& codec, const Payload& encoded) {
   Payload sent{.body = Buffer::copy_of(encoded.body.bytes()), .segments = encoded.segments};
   DynamicValue value;
   require(decode(codec, sent, value).ok(), "what was encoded can be decoded");
-  return encode(codec, value);
+  Result<Payload> again = encode(codec, value);
+  require(again.has_value(), "what was encoded and decoded can be encoded again");
+  return *std::move(again);
 }
 
 bool same(const Buffer& a, const Buffer& b) { return std::ranges::equal(a.bytes(), b.bytes()); }
@@ -45,7 +47,9 @@ void check(Payload payload) {
   DynamicValue value;
   if (!decode(*codec, payload, value).ok()) return;
   // From a foreign encoder, keys may come in another order than ours have: after one round, they are in ours.
-  const Payload first = encode_again(*codec, encode(*codec, value));
+  const Result<Payload> encoded = encode(*codec, value);
+  if (!encoded) return;  // a foreign encoder may say what ours refuses to
+  const Payload first = encode_again(*codec, *encoded);
   const Payload second = encode_again(*codec, first);
   require(same(first.body, second.body), "a value encodes to the same body again");
   require(std::ranges::equal(first.segments, second.segments, same), "a value encodes to the same segments again");
