@@ -2,25 +2,13 @@
 #include "config_reader.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 #include <sstream>
+#include <tuple>
 
 namespace onward {
 namespace {
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
 
 template <class T>
 std::optional<std::vector<T>> elements_of(const toml::node& value) {
@@ -45,44 +33,30 @@ std::optional<Setting::Scalar> scalar_of(const toml::node& value) {
   return std::nullopt;
 }
 
-std::string join(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
-}
-
 }  // namespace
 
-std::string nearest(std::string_view word, const std::vector<std::string>& known) {
-  constexpr std::size_t kLongestWord = 64;
-  if (word.size() > kLongestWord) return {};
-  const std::string* best = nullptr;
-  std::size_t best_distance = std::max<std::size_t>(word.size() / 3, 2) + 1;
-  for (const std::string& candidate : known) {
-    const std::size_t distance = edit_distance(word, candidate);
-    if (distance >= best_distance || distance >= candidate.size()) continue;
-    best_distance = distance;
-    best = &candidate;
-  }
-  return best == nullptr ? std::string() : *best;
-}
-
-std::string suggest(std::string_view word, const std::vector<std::string>& known) {
-  if (const std::string near = nearest(word, known); !near.empty()) return "; did you mean \"" + near + "\"?";
-  return "; there are " + (known.empty() ? "none" : join(known));
-}
-
 std::string ConfigErrors::origin(const toml::source_region& at) const {
-  return file_ + ":" + std::to_string(std::max<std::uint32_t>(at.begin.line, 1));
+  return (at.path ? *at.path : file_) + ":" + std::to_string(std::max<std::uint32_t>(at.begin.line, 1));
 }
 
-void ConfigErrors::add(const toml::source_region& at, std::string message) {
-  errors_.emplace(at.begin.line, origin(at) + ": " + std::move(message));
+void ConfigErrors::add(const toml::source_region& at, const std::string& message) {
+  errors_.push_back({at.path ? *at.path : file_, at.begin.line, origin(at) + ": " + message});
+}
+
+void ConfigErrors::add(const SettingError& error, const toml::source_region& otherwise) {
+  if (error.origin.empty()) return add(otherwise, error.message);
+  const std::size_t colon = error.origin.rfind(':');
+  const auto line = static_cast<std::uint32_t>(std::stoul(error.origin.substr(colon + 1)));
+  errors_.push_back({error.origin.substr(0, colon), line, error.text()});
 }
 
 std::string ConfigErrors::text() const {
+  std::vector<Error> sorted = errors_;
+  // The file that was asked for comes first.
+  const auto place = [&](const Error& error) { return std::tuple(error.file != file_, error.file, error.line); };
+  std::ranges::stable_sort(sorted, {}, place);
   std::string text;
-  for (const auto& [line, error] : errors_) text += (text.empty() ? "" : "\n") + error;
+  for (const Error& error : sorted) text += (text.empty() ? "" : "\n") + error.message;
   return text;
 }
 
@@ -126,30 +100,37 @@ void ConfigReader::read(std::string_view key, bool& out) {
   }
 }
 
-bool ConfigReader::read_integer(std::string_view key, std::int64_t& out, std::int64_t lowest, std::int64_t highest) {
-  const toml::node* found = find(key);
-  if (found == nullptr) return false;
-  const auto value = found->value_exact<std::int64_t>();
-  if (!value || *value < lowest || *value > highest) {
-    wrong(key, *found, "an integer from " + std::to_string(lowest) + " to " + std::to_string(highest));
-    return false;
-  }
-  out = *value;
-  return true;
-}
-
-void ConfigReader::read(std::string_view key, Duration& out, Duration unit, std::int64_t lowest) {
-  constexpr Duration kLongest = std::chrono::hours(24 * 365);
-  std::int64_t value = 0;
-  if (read_integer(key, value, lowest, kLongest / unit)) out = value * unit;
-}
-
 ConfigReader ConfigReader::table(std::string_view key) {
   static const toml::table empty;
   const toml::node* found = find(key);
   const std::string name = "[" + std::string(key) + "]";
   if (found != nullptr && !found->is_table()) wrong(key, *found, "a table, " + name);
-  return {found != nullptr && found->is_table() ? *found->as_table() : empty, name, errors_};
+  return {found != nullptr && found->is_table() ? *found->as_table() : empty, name, errors_, expanded_};
+}
+
+Settings ConfigReader::settings() {
+  Settings settings;
+  for (const auto& [key, value] : table_) {
+    const std::string name(key.str());
+    if (std::ranges::find(known_, name) != known_.end()) continue;
+    known_.push_back(name);
+    if (auto scalar = scalar_of(value)) {
+      settings.emplace(name, Setting{.value = *std::move(scalar),
+                                     .origin = errors_.origin(value.source()),
+                                     .folder = folder_of(value.source()),
+                                     .from_text = expanded_.contains(&value)});
+    } else {
+      wrong(name, value, "true, false, a number, a string, or an array of strings or of integers");
+    }
+  }
+  return settings;
+}
+
+Arguments ConfigReader::arguments(std::span<const Parameter> declared) {
+  std::vector<SettingError> found;
+  Arguments arguments = Arguments::check(name_, declared, settings(), found);
+  for (const SettingError& error : found) errors_.add(error, table_.source());
+  return arguments;
 }
 
 void ConfigReader::refuse_unknown() {
@@ -157,16 +138,6 @@ void ConfigReader::refuse_unknown() {
     if (std::ranges::find(known_, key.str()) != known_.end()) continue;
     errors_.add(key.source(), (name_.empty() ? "" : name_ + ": ") + "the key \"" + std::string(key.str()) +
                                   "\" is not known" + suggest(key.str(), known_));
-  }
-}
-
-void ConfigReader::read_setting(std::string_view key, std::map<std::string, Setting>& out) {
-  const toml::node* found = find(key);
-  if (found == nullptr) return;
-  if (auto scalar = scalar_of(*found)) {
-    out.emplace(key, Setting{*std::move(scalar), errors_.origin(found->source())});
-  } else {
-    wrong(key, *found, "true, false, a number, a string, or an array of strings or of integers");
   }
 }
 
@@ -187,8 +158,27 @@ std::string describe(const toml::node& value) {
 }
 
 std::optional<std::vector<std::string>> strings_of(const toml::node& value) { return elements_of<std::string>(value); }
-std::optional<std::vector<std::int64_t>> integers_of(const toml::node& value) {
-  return elements_of<std::int64_t>(value);
+
+std::optional<std::vector<std::string>> one_or_more(const toml::node& value) {
+  if (value.is_string()) return std::vector{*value.value_exact<std::string>()};
+  return strings_of(value);
+}
+
+std::string whole_text(const Setting& setting) {
+  std::ostringstream text;
+  if (const auto* string = std::get_if<std::string>(&setting.value)) return '"' + *string + '"';
+  if (const auto* strings = std::get_if<std::vector<std::string>>(&setting.value)) {
+    for (const std::string& one : *strings) text << '"' << one << "\" ";
+  } else if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&setting.value)) {
+    for (const std::int64_t one : *integers) text << one << ' ';
+  } else {
+    return setting.describe();
+  }
+  return text.str();
+}
+
+std::string folder_of(const toml::source_region& at) {
+  return at.path ? std::filesystem::path(*at.path).parent_path().string() : std::string();
 }
 
 }  // namespace onward

@@ -12,6 +12,7 @@
 
 #include "call_command.h"
 #include "certs_command.h"
+#include "config_reference.h"
 #include "module_list.h"
 #include "node_command.h"
 
@@ -35,6 +36,7 @@ has it read its certificates again.
 
   --config FILE    what the node is, in TOML
   --check          start its modules, but do not listen; then say whether all of this worked
+  --reference      print every key that a configuration may have, as Markdown
 
 A configuration:
 
@@ -114,9 +116,8 @@ constexpr int kMaxRepeat = 1'000'000;
 std::string node_help() {
   std::string text = kNodeHelp;
   for (const onward::ModuleDescriptor* module : onward::standard_modules()) {
-    text += "  " + std::string(module->name) +
-            std::string(12 - std::min<std::size_t>(11, std::string_view(module->name).size()), ' ') + module->summary +
-            "\n";
+    text += "  " + std::string(module->name()) +
+            std::string(12 - std::min<std::size_t>(11, module->name().size()), ' ') + module->summary + "\n";
   }
   return text;
 }
@@ -142,6 +143,7 @@ struct CommandLine {
   CLI::App* certs = app.add_subcommand("certs");
   std::string config;
   bool check = false;
+  bool reference = false;
   std::string timeout = "30";
   onward::CallCommand command;
   onward::CertsCommand certificates;
@@ -150,7 +152,8 @@ struct CommandLine {
     app.require_subcommand(1);
     app.set_version_flag("--version", "onward " ONWARD_VERSION);
     set_help(app, kHelp);
-    node->add_option("--config", config)->required();
+    node->add_option("--config", config);
+    node->add_flag("--reference", reference);
     node->add_flag("--check", check);
     set_help(*node, node_help());
     call->add_flag("--json", command.json);
@@ -194,6 +197,9 @@ struct CommandLine {
                             CLI::ExitCodes::ExtrasError);
     }
     app.parse(argc, argv);
+    if (node->parsed() && config.empty() && !reference) {
+      throw CLI::ParseError("it needs --config FILE", CLI::ExitCodes::RequiredError);
+    }
     if (!call->parsed()) return;
     command.timeout = parse_timeout(timeout);
     std::vector<std::string> rest = call->remaining();
@@ -231,6 +237,10 @@ int main(int argc, char** argv) {
     }
     if (line.call->parsed()) return onward::run_call(line.command);
     if (line.certs->parsed()) return onward::run_certs(line.certificates);
+    if (line.reference) {
+      std::printf("%s", onward::config_reference(onward::standard_modules()).c_str());
+      return 0;
+    }
     return line.check ? onward::check_node(line.config) : onward::run_node(line.config);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "onward: %s\n", error.what());

@@ -3,11 +3,10 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "shm/shm_memory.h"
 
 namespace onward {
 namespace {
@@ -15,13 +14,24 @@ namespace {
 // Says what is wrong with URLs, without a connection.
 class UrlChecker {
  public:
+  // With the transports of the modules whose arguments are right.
   explicit UrlChecker(const NodeOptions& options) {
-    for (const TransportFactory& make : options.transports) transports_.push_back(make(loop_, options.limits));
+    for (const NodeOptions::ModuleUse& use : options.modules) {
+      if (use.descriptor == nullptr || use.descriptor->make_transport == nullptr) continue;
+      std::vector<SettingError> errors;
+      const Arguments arguments = check_module_arguments(*use.descriptor, use.arguments, errors);
+      if (!errors.empty()) {
+        unusable_.insert(std::string(use.descriptor->name()));
+        continue;
+      }
+      transports_.push_back(use.descriptor->make_transport(loop_, options.limits, arguments));
+    }
   }
 
   [[nodiscard]] Status check(const std::string& text, Transport::Use use, bool insecure) const {
     const Result<Url> url = Url::parse(text);
     if (!url) return url.error();
+    if (unusable_.contains(url->scheme)) return {};  // there are errors already
     std::vector<std::string> schemes;
     for (const auto& transport : transports_) {
       if (transport->scheme() == url->scheme) return check(*transport, *url, use, insecure);
@@ -44,20 +54,16 @@ class UrlChecker {
 
   EventLoop loop_;
   std::vector<std::unique_ptr<Transport>> transports_;
+  std::set<std::string> unusable_;
 };
 
-// A string, or an array of them.
-std::optional<std::vector<std::string>> one_or_more(const toml::node& value) {
-  if (value.is_string()) return std::vector{*value.value_exact<std::string>()};
-  return strings_of(value);
-}
-
-void read_listener(const toml::node& value, const UrlChecker& checker, ConfigErrors& errors, NodeOptions& options) {
+void read_listener(const toml::node& value, const UrlChecker& checker, const ConfigReader& file, NodeOptions& options) {
+  ConfigErrors& errors = file.errors();
   std::string url;
   ListenOptions listener("");
   const toml::node* where = &value;
   if (const toml::table* table = value.as_table(); table != nullptr) {
-    ConfigReader reader(*table, "listen:", errors);
+    ConfigReader reader(*table, "listen:", errors, file.expanded());
     where = reader.require("url");
     if (where == nullptr || !reader.read("url", url)) return;
     if (const toml::node* allow = reader.find("allow"); allow != nullptr) {
@@ -91,7 +97,7 @@ void read_listen(ConfigReader& file, const UrlChecker& checker, NodeOptions& opt
     file.wrong("listen", *found, R"(an array of URLs, as ["tcp://127.0.0.1:7000"])");
     return;
   }
-  for (const toml::node& listener : *listeners) read_listener(listener, checker, file.errors(), options);
+  for (const toml::node& listener : *listeners) read_listener(listener, checker, file, options);
 }
 
 void read_peers(ConfigReader peers, const UrlChecker& checker, NodeOptions& options) {
@@ -125,32 +131,7 @@ void read_access(ConfigReader access, NodeOptions& options) {
   }
 }
 
-void read_shm(ConfigReader shm, ShmOptions& options) {
-  constexpr std::int64_t kMaxUser = 0xFFFF'FFFE;
-  shm.read("ring_bytes", options.ring_bytes, ShmSizes::kMinRingBytes, ShmSizes::kMaxRingBytes);
-  shm.read("payload_bytes", options.payload_bytes, 0, ShmSizes::kMaxPayloadBytes);
-  if (const toml::node* found = shm.find("users"); found != nullptr) {
-    const auto users = integers_of(*found);
-    for (const std::int64_t user : users.value_or(std::vector<std::int64_t>{-1})) {
-      if (user < 0 || user > kMaxUser) {
-        shm.wrong("users", *found, "an array of user ids, as [1000]");
-        break;
-      }
-      options.users.push_back(static_cast<uid_t>(user));
-    }
-  }
-  const ShmSizes sizes{.ring_bytes = options.ring_bytes, .payload_bytes = options.payload_bytes};
-  if (!sizes.valid()) {
-    shm.errors().add(shm.content().source(),
-                     "[shm]: ring_bytes must be a power of two, and payload_bytes a multiple "
-                     "of 4096");
-  }
-  shm.refuse_unknown();
-}
-
 }  // namespace
-
-void read_transports(ConfigReader& file, TransportOptions& transports) { read_shm(file.table("shm"), transports.shm); }
 
 void read_network(ConfigReader& file, NodeOptions& options) {
   const UrlChecker checker(options);

@@ -3,11 +3,13 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <thread>
 #include <utility>
 
+#include "module_list.h"
 #include "node_config.h"
 #include "signal_pipe.h"
 
@@ -21,7 +23,7 @@ constexpr int kWrongUsage = 2;
 constexpr Duration kStopGrace = std::chrono::seconds(5);
 
 Result<NodeConfig> load(const std::string& config_path) {
-  Result<NodeConfig> config = load_node_config(config_path);
+  Result<NodeConfig> config = load_node_config(config_path, standard_modules());
   if (config) {
     set_log_level(config->log_level);
     // A connection that its peer has closed is an error to handle, not the end.
@@ -46,16 +48,14 @@ void print_ready(const Node& node) {
   std::fflush(stdout);
 }
 
-void reload_node(Node& node, const TlsOptions& tls) {
+void reload_node(Node& node, const std::vector<std::string>& tls_files) {
   const Status failed = node.reload();
   if (!failed.ok()) {
     log(LogLevel::kError, node.name(), "SIGHUP: not reloaded, goes on with what it had: " + failed.message());
     return;
   }
   std::string files;
-  for (const std::string& file : {tls.certificate, tls.key, tls.ca, tls.crl}) {
-    if (!file.empty()) files += (files.empty() ? "" : ", ") + file;
-  }
+  for (const std::string& file : tls_files) files += (files.empty() ? "" : ", ") + file;
   log(LogLevel::kInfo, node.name(),
       files.empty() ? "SIGHUP: there is nothing to reload without [tls]"
                     : "SIGHUP: reloaded " + files + "; connections that exist go on as they are");
@@ -98,7 +98,7 @@ int run_node(const std::string& config_path) {
   SignalPipe signals;
   print_ready(node);
   std::optional<int> signal_number = signals.wait();
-  for (; signal_number == SIGHUP; signal_number = signals.wait()) reload_node(node, config->transports.tls);
+  for (; signal_number == SIGHUP; signal_number = signals.wait()) reload_node(node, config->tls_files);
   stop_node(node, config->drain, signals, signal_number.value_or(SIGTERM));
   return 0;
 }
@@ -107,12 +107,15 @@ int check_node(const std::string& config_path) {
   Result<NodeConfig> config = load(config_path);
   if (!config) return kWrongUsage;
   const std::size_t urls = std::exchange(config->options.listen, {}).size();
-  const std::size_t modules = config->options.modules.size();
+  // Transports and codecs are always there.
+  const auto modules = std::ranges::count_if(config->options.modules, [](const NodeOptions::ModuleUse& use) {
+    return use.descriptor == nullptr || use.descriptor->create != nullptr;
+  });
   const std::size_t peers = config->options.peers.size();
   Node node(std::move(config->options));
   if (const Status started = node.start(); !started.ok()) return report_failed_start(node, started);
   node.stop(Duration::zero());
-  std::printf("%s: node %s would start (URLs to listen on: %zu, peers: %zu, modules: %zu)\n", config_path.c_str(),
+  std::printf("%s: node %s would start (URLs to listen on: %zu, peers: %zu, modules: %td)\n", config_path.c_str(),
               node.name().c_str(), urls, peers, modules);
   return 0;
 }

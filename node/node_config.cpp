@@ -2,202 +2,162 @@
 #include "node_config.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <fstream>
-#include <limits>
-#include <sstream>
-#include <system_error>
+#include <utility>
 
 #include "config_reader.h"
-#include "module_list.h"
+#include "config_source.h"
+#include "module_config.h"
 #include "network_config.h"
-#include "onward/init_rpc.h"
-#include "tls_config.h"
+#include "node_parameters.h"
 
 namespace onward {
 namespace {
 
-constexpr Duration kMillisecond = std::chrono::milliseconds(1);
-constexpr Duration kMicrosecond = std::chrono::microseconds(1);
-constexpr std::int64_t kMaxInt = std::numeric_limits<std::int64_t>::max();
+// The tables whose keys are declared in node_parameters.
+class NodeReader {
+ public:
+  NodeReader(const ConfigSource& source, std::span<const ModuleDescriptor* const> linked, ConfigErrors& errors)
+      : file_(source.table, "", errors, source.expanded), linked_(linked) {}
 
-void read_name(ConfigReader& file, NodeOptions& options) {
-  const toml::node* found = file.require("name");
-  if (found == nullptr || !file.read("name", options.name)) return;
-  if (options.name.empty() || Url::looks_like_url(options.name)) file.wrong("name", *found, "a name, and no URL");
-}
-
-void read_codec(ConfigReader& file, NodeOptions& options) {
-  std::vector<std::string> known;
-  known.reserve(options.codecs.size());
-  for (const auto& codec : options.codecs) known.emplace_back(codec->name());
-  if (!file.read("codec", options.codec) || std::ranges::find(known, options.codec) != known.end()) return;
-  file.errors().add(file.find("codec")->source(),
-                    "the codec \"" + options.codec + "\" is not known" + suggest(options.codec, known));
-}
-
-const ModuleDescriptor* find_module(std::string_view name, const toml::node& where, ConfigErrors& errors) {
-  std::string known;
-  std::vector<std::string> names;
-  for (const ModuleDescriptor* descriptor : standard_modules()) {
-    if (descriptor->name == name) return descriptor;
-    names.emplace_back(descriptor->name);
-    known += (known.empty() ? "" : ", ") + names.back();
+  NodeConfig read() {
+    read_name();
+    read_modules(file_, linked_, config_);
+    read_calls();
+    read_limits();
+    read_rest();
+    read_network(file_, config_.options);
+    read_codec();
+    file_.refuse_unknown();
+    note("listen", file_.content().get("listen"), false);
+    note("[peers]", file_.content().get("peers"), true);
+    note("[access]", file_.content().get("access"), true);
+    return std::move(config_);
   }
-  const std::string near = nearest(name, names);
-  errors.add(where.source(), "the module \"" + std::string(name) + "\" is not known; " +
-                                 (near.empty() ? "" : "did you mean \"" + near + "\"? ") + "There are: " + known);
-  return nullptr;
-}
 
-void read_module(const toml::table& table, ConfigErrors& errors, NodeOptions& options) {
-  ConfigReader reader(table, "[[modules]]", errors);
-  std::string name;
-  const toml::node* where = reader.require("name");
-  if (where == nullptr || !reader.read("name", name)) return;
-  NodeOptions::ModuleUse use{.descriptor = find_module(name, *where, errors)};
-  for (const auto& [key, value] : table) {
-    if (key.str() != "name") reader.read_setting(key.str(), use.arguments);
-  }
-  if (use.descriptor != nullptr) options.modules.push_back(std::move(use));
-}
-
-void read_modules(ConfigReader& file, NodeOptions& options) {
-  const toml::node* found = file.find("modules");
-  if (found == nullptr) return;
-  const toml::array* tables = found->as_array();
-  if (tables == nullptr || !std::ranges::all_of(*tables, [](const toml::node& table) { return table.is_table(); })) {
-    file.wrong("modules", *found, "written as [[modules]], once for each");
-    return;
-  }
-  for (const toml::node& table : *tables) read_module(*table.as_table(), file.errors(), options);
-}
-
-void read_calls(ConfigReader calls, NodeOptions& options) {
-  const toml::node* timeout = calls.find("timeout_ms");
-  if (timeout != nullptr && timeout->is_string()) {
-    if (timeout->value_exact<std::string>() == "none") {
-      options.timeout = kNoTimeout;
-    } else {
-      calls.wrong("timeout_ms", *timeout, R"(a number of milliseconds, or "none")");
+ private:
+  Arguments table(std::string_view name) {
+    ConfigReader reader = file_.table(name);
+    Arguments arguments = reader.arguments(config_parameters(name));
+    for (const Parameter& parameter : arguments.declared()) {
+      const auto setting = arguments.all().find(std::string(parameter.key));
+      config_.entries["[" + std::string(name) + "] " + std::string(parameter.key)] = {
+          .text = setting == arguments.all().end() ? "" : whole_text(setting->second), .reloads = parameter.reloads};
     }
-  } else {
-    calls.read("timeout_ms", options.timeout, kMillisecond, 1);
+    return arguments;
   }
-  calls.refuse_unknown();
-}
 
-void read_pool(ConfigReader pool, NodeOptions& options) {
-  constexpr std::int64_t kMaxThreads = 1024;
-  constexpr std::int64_t kMaxQueue = 100'000'000;
-  pool.read("threads", options.pool.threads, 1, kMaxThreads);
-  pool.read("queue_limit", options.pool.queue_limit, 1, kMaxQueue);
-  pool.refuse_unknown();
-}
+  void note(const std::string& key, const toml::node* value, bool reloads) {
+    std::ostringstream text;
+    if (value != nullptr) value->visit([&](const auto& content) { text << content; });
+    config_.entries[key] = {.text = text.str(), .reloads = reloads};
+  }
 
-void read_limits(ConfigReader limits, NodeOptions& options) {
-  MessageLimits& messages = options.limits;
-  const std::size_t before = limits.errors().size();
-  limits.read("max_body_bytes", messages.max_body_bytes, 1024, std::numeric_limits<std::uint32_t>::max());
-  limits.read("max_message_bytes", messages.max_message_bytes, 1024, kMaxInt);
-  limits.read("output_high_bytes", messages.output_high_bytes, 1, kMaxInt);
-  limits.read("output_low_bytes", messages.output_low_bytes, 0, kMaxInt);
-  limits.read("max_in_flight", options.max_in_flight, 1, kMaxInt);
-  limits.read("max_waiting_calls", options.max_waiting_calls, 1, kMaxInt);
-  limits.refuse_unknown();
-  if (limits.errors().size() > before) return;
-  const auto at_most = [&](const char* lower, std::uint64_t low, const char* higher, std::uint64_t high) {
-    if (low <= high) return;
-    limits.errors().add(limits.content().source(), "[limits]: " + std::string(lower) + " (" + std::to_string(low) +
-                                                       ") must not be more than " + higher + " (" +
-                                                       std::to_string(high) + ")");
-  };
-  at_most("output_low_bytes", messages.output_low_bytes, "output_high_bytes", messages.output_high_bytes);
-  at_most("max_body_bytes", messages.max_body_bytes, "max_message_bytes", messages.max_message_bytes);
-}
+  void read_name() {
+    const toml::node* found = file_.require("name");
+    std::string& name = config_.options.name;
+    if (found == nullptr || !file_.read("name", name)) return;
+    if (name.empty() || Url::looks_like_url(name)) file_.wrong("name", *found, "a name, and no URL");
+    note("name", found, false);
+  }
 
-void read_loop(ConfigReader loop, NodeOptions& options) {
-  loop.read("busy_poll_us", options.loop.busy_poll, kMicrosecond, 0);
-  loop.read("slow_callback_ms", options.loop.slow_callback, kMillisecond, 0);
-  loop.refuse_unknown();
-}
-
-void read_connect(ConfigReader connect, NodeOptions& options) {
-  connect.read("backoff_ms", options.connect_backoff, kMillisecond, 1);
-  connect.read("backoff_max_ms", options.connect_backoff_max, kMillisecond, 1);
-  connect.refuse_unknown();
-}
-
-void read_log(ConfigReader log, LogLevel& level) {
-  std::string text;
-  if (log.read("level", text)) {
-    if (const Result<LogLevel> parsed = parse_log_level(text); parsed) {
-      level = *parsed;
-    } else {
-      log.errors().add(log.find("level")->source(), parsed.error().message());
+  // After the modules, which have them.
+  void read_codec() {
+    NodeOptions& options = config_.options;
+    std::vector<std::string> known;
+    for (const NodeOptions::ModuleUse& use : options.modules) {
+      if (use.descriptor == nullptr || use.descriptor->make_codec == nullptr) continue;
+      std::vector<SettingError> errors;
+      const Arguments arguments = check_module_arguments(*use.descriptor, use.arguments, errors);
+      if (errors.empty()) known.emplace_back(use.descriptor->make_codec(arguments)->name());
     }
+    if (!file_.read("codec", options.codec)) return;
+    note("codec", file_.find("codec"), false);
+    if (std::ranges::find(known, options.codec) != known.end()) return;
+    file_.errors().add(file_.find("codec")->source(),
+                       "the codec \"" + options.codec + "\" is not known" + suggest(options.codec, known));
   }
-  log.refuse_unknown();
-}
 
-NodeConfig read_config(const toml::table& table, const std::string& name, ConfigErrors& errors) {
-  NodeConfig config;
-  NodeOptions& options = config.options;
-  ConfigReader file(table, "", errors);
-  read_name(file, options);
-  read_tls(file.table("tls"), name, config.transports.tls);
-  read_transports(file, config.transports);
-  options.transports = standard_transports(config.transports);
-  options.codecs = standard_codecs();
-  read_network(file, options);
-  read_codec(file, options);
-  read_modules(file, options);
-  read_calls(file.table("calls"), options);
-  read_pool(file.table("pool"), options);
-  read_limits(file.table("limits"), options);
-  read_loop(file.table("loop"), options);
-  read_connect(file.table("connect"), options);
-  read_log(file.table("log"), config.log_level);
-  ConfigReader shutdown = file.table("shutdown");
-  shutdown.read("drain_ms", config.drain, kMillisecond, 0);
-  shutdown.refuse_unknown();
-  file.refuse_unknown();
+  void read_calls() {
+    const Arguments calls = table("calls");
+    const auto timeout_ms = calls.find<std::int64_t>("timeout_ms");
+    config_.options.timeout = timeout_ms ? Duration(std::chrono::milliseconds(*timeout_ms)) : kNoTimeout;
+  }
+
+  void read_limits() {
+    const std::size_t before = file_.errors().size();
+    const Arguments limits = table("limits");
+    MessageLimits& messages = config_.options.limits;
+    if (file_.errors().size() > before) return;
+    messages.max_body_bytes = limits.get<std::uint32_t>("max_body_bytes");
+    messages.max_message_bytes = limits.get<std::uint64_t>("max_message_bytes");
+    messages.output_high_bytes = limits.get<std::size_t>("output_high_bytes");
+    messages.output_low_bytes = limits.get<std::size_t>("output_low_bytes");
+    config_.options.max_in_flight = limits.get<std::size_t>("max_in_flight");
+    config_.options.max_waiting_calls = limits.get<std::size_t>("max_waiting_calls");
+    const auto at_most = [&](const char* lower, std::uint64_t low, const char* higher, std::uint64_t high) {
+      if (low <= high) return;
+      file_.errors().add(file_.table("limits").content().source(),
+                         "[limits]: " + std::string(lower) + " (" + std::to_string(low) + ") must not be more than " +
+                             higher + " (" + std::to_string(high) + ")");
+    };
+    at_most("output_low_bytes", messages.output_low_bytes, "output_high_bytes", messages.output_high_bytes);
+    at_most("max_body_bytes", messages.max_body_bytes, "max_message_bytes", messages.max_message_bytes);
+  }
+
+  void read_rest() {
+    const std::size_t before = file_.errors().size();
+    const Arguments pool = table("pool");
+    const Arguments loop = table("loop");
+    const Arguments connect = table("connect");
+    const Arguments reflection = table("reflection");
+    const Arguments log = table("log");
+    const Arguments shutdown = table("shutdown");
+    if (file_.errors().size() > before) return;
+    const auto ms = [](const Arguments& arguments, std::string_view key) {
+      return Duration(std::chrono::milliseconds(arguments.get<std::int64_t>(key)));
+    };
+    NodeOptions& options = config_.options;
+    options.pool.threads = pool.get<decltype(options.pool.threads)>("threads");
+    options.pool.queue_limit = pool.get<std::size_t>("queue_limit");
+    options.loop.busy_poll = std::chrono::microseconds(loop.get<std::int64_t>("busy_poll_us"));
+    options.loop.slow_callback = ms(loop, "slow_callback_ms");
+    options.connect_backoff = ms(connect, "backoff_ms");
+    options.connect_backoff_max = ms(connect, "backoff_max_ms");
+    options.reflection = reflection.get<bool>("enabled");
+    config_.log_level = *parse_log_level(log.get<std::string>("level"));
+    config_.drain = ms(shutdown, "drain_ms");
+  }
+
+  ConfigReader file_;
+  std::span<const ModuleDescriptor* const> linked_;
+  NodeConfig config_;
+};
+
+Result<NodeConfig> finish(const ConfigSource& source, std::span<const ModuleDescriptor* const> linked,
+                          ConfigErrors& errors) {
+  if (source.table.empty() && !errors.empty()) return fail(StatusCode::kInvalidArgument, errors.text());
+  NodeConfig config = NodeReader(source, linked, errors).read();
+  if (!errors.empty()) return fail(StatusCode::kInvalidArgument, errors.text());
   return config;
 }
 
 }  // namespace
 
-Result<NodeConfig> parse_node_config(std::string_view text, const std::string& file) {
+Result<NodeConfig> parse_node_config(std::string_view text, const std::string& file,
+                                     std::span<const ModuleDescriptor* const> linked) {
   ConfigErrors errors(file);
-  NodeConfig config;
-  try {
-    config = read_config(toml::parse(text, file), file, errors);
-  } catch (const toml::parse_error& error) {
-    errors.add(error.source(), "this is not TOML: " + std::string(error.description()));
-  }
-  if (!errors.empty()) return fail(StatusCode::kInvalidArgument, errors.text());
-  return config;
+  ConfigSource source;
+  read_config_text(text, file, errors, source);
+  return finish(source, linked, errors);
 }
 
-Result<NodeConfig> load_node_config(const std::string& path) {
-  constexpr std::size_t kMaxFileBytes = std::size_t{1} << 20;
-  std::ifstream in(path, std::ios::binary);
-  std::string text;
-  if (in) {
-    text.resize(kMaxFileBytes + 1);
-    in.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<std::size_t>(in.gcount()));
+Result<NodeConfig> load_node_config(const std::string& path, std::span<const ModuleDescriptor* const> linked) {
+  ConfigErrors errors(path);
+  ConfigSource source;
+  if (const Status unreadable = read_config_file(path, errors, source); !unreadable.ok()) {
+    return std::unexpected(unreadable);
   }
-  if (!in.is_open() || in.bad()) {
-    const int error_number = errno;
-    return fail(error_number == ENOENT ? StatusCode::kNotFound : StatusCode::kUnavailable,
-                "cannot read the configuration " + path + ": " + std::generic_category().message(error_number));
-  }
-  if (text.size() > kMaxFileBytes) {
-    return fail(StatusCode::kInvalidArgument,
-                "the configuration " + path + " is larger than " + std::to_string(kMaxFileBytes) + " bytes");
-  }
-  return parse_node_config(text, path);
+  return finish(source, linked, errors);
 }
 
 }  // namespace onward

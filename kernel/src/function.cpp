@@ -54,9 +54,15 @@ Status FunctionTable::insert(std::unique_ptr<Function> function, const void* add
                                                            : "functions \"" + name.name + "\" and \"" + other +
                                                                  "\" have the same id: rename one of them"};
   }
+  function->module_ = registrar_;
   if (address != nullptr) by_address_.emplace(address, function.get());
   by_id_.emplace(name.id, std::move(function));
   return {};
+}
+
+void FunctionTable::remove_of(std::string_view module) {
+  std::erase_if(by_address_, [&](const auto& entry) { return entry.second->module() == module; });
+  std::erase_if(by_id_, [&](const auto& entry) { return entry.second->module() == module; });
 }
 
 const Function* FunctionTable::find(std::uint64_t id) const noexcept {

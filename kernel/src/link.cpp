@@ -46,7 +46,7 @@ void Link::start() {
   handshake_timer_.arm(kHandshakeTimeout);
   wire::Hello hello;
   hello.node = core_.options.name;
-  hello.software = "onward " ONWARD_VERSION;
+  hello.software = std::string("onward ") + kRelease;
   hello.max_body_bytes = core_.options.limits.max_body_bytes;
   hello.max_message_bytes = core_.options.limits.max_message_bytes;
   for (const auto& codec : core_.codecs) {

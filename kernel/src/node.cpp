@@ -61,6 +61,8 @@ std::vector<Url> Node::listening() const { return core_->listening; }
 Pool& Node::pool() noexcept { return *core_->pool; }
 Node::Statistics Node::statistics() const { return core_->statistics(); }
 std::vector<Node::PeerState> Node::peers() const { return core_->peer_states(); }
+std::vector<Node::ModuleState> Node::modules() const { return core_->modules().states(); }
+const NodeOptions& Node::options() const noexcept { return core_->options; }
 
 Status Node::start() {
   EventLoop::check_may_block("Node::start()");
@@ -122,8 +124,5 @@ Result<const FunctionName*> Node::name_of(const void* address) const {
                                                    ", so its name is not known: register it (the module that has it), "
                                                    "or call it by remote<R(Args...)>(\"name\")");
 }
-
-FunctionTable& ModuleContext::functions() const noexcept { return node_.functions(); }
-Pool& ModuleContext::pool() const noexcept { return node_.pool(); }
 
 }  // namespace onward

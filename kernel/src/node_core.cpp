@@ -20,14 +20,7 @@ NodeCore::NodeCore(Node& owner, NodeOptions node_options)
   if (Url::looks_like_url(options.name)) {
     throw RpcError(StatusCode::kInvalidArgument, "a node's name must not look like a URL: " + options.name);
   }
-  for (const auto& codec : options.codecs) {
-    if (codecs[codec->id()]) {
-      throw RpcError(StatusCode::kInvalidArgument, "codecs " + std::string(codecs[codec->id()]->name()) + " and " +
-                                                       std::string(codec->name()) + " have the same id");
-    }
-    codecs[codec->id()] = codec;
-    if (codec->name() == options.codec) default_codec = codec.get();
-  }
+  for (auto& codec : std::exchange(options.codecs, {})) add_codec(std::move(codec)).throw_if_error();
   handle = &loop->handle();
   LoopHandle::retain(handle);
   handle->set_owner(&owner);
@@ -41,7 +34,19 @@ NodeCore::~NodeCore() {
   LoopHandle::release(handle);
 }
 
+Status NodeCore::add_codec(std::shared_ptr<const Codec> codec) {
+  if (const auto& other = codecs[codec->id()]; other) {
+    return {StatusCode::kInvalidArgument,
+            "codecs " + std::string(other->name()) + " and " + std::string(codec->name()) + " have the same id"};
+  }
+  codecs[codec->id()] = codec;
+  if (codec->name() == options.codec) default_codec = codec.get();
+  options.codecs.push_back(std::move(codec));
+  return {};
+}
+
 Status NodeCore::start() {
+  if (Status failed = modules_.prepare(); !failed.ok()) return failed;
   thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), ("onward " + options.name).substr(0, 15).c_str());
     loop->run();
@@ -69,39 +74,10 @@ Status NodeCore::run_on_loop(std::function<Status()> step) const {
 
 Status NodeCore::start_on_loop() {
   for (const TransportFactory& factory : options.transports) transports_.push_back(factory(*loop, options.limits));
-  Status failed = start_modules();
+  Status failed = modules_.make_transports(transports_);
+  if (failed.ok()) failed = modules_.start();
   functions.freeze();
   return failed.ok() ? start_listening() : failed;
-}
-
-Status NodeCore::start_modules() {
-  for (const NodeOptions::ModuleUse& use : options.modules) {
-    const ModuleDescriptor& descriptor = *use.descriptor;
-    const auto failed = [&](const Status& why) {
-      return why.with_message("module \"" + std::string(descriptor.name) + "\" did not start: " + why.message());
-    };
-    if (descriptor.abi_version != kModuleAbiVersion) {
-      return failed(Status(StatusCode::kFailedPrecondition, "it was built for module interface " +
-                                                                std::to_string(descriptor.abi_version) +
-                                                                ", this node has " + std::to_string(kModuleAbiVersion) +
-                                                                ": build both from one version"));
-    }
-    auto running = std::make_unique<RunningModule>();
-    running->descriptor = &descriptor;
-    running->arguments = ModuleArguments(descriptor.name, use.arguments);
-    running->context = std::make_unique<ModuleContext>(node, running->arguments);
-    try {
-      running->module = descriptor.create();
-      if (const Status status = running->module->start(*running->context); !status.ok()) return failed(status);
-    } catch (...) {
-      return failed(status_from_current_exception());
-    }
-    const std::string unread = running->arguments.unread();
-    modules_.push_back(std::move(running));
-    if (!unread.empty()) return {StatusCode::kInvalidArgument, unread};
-    log(LogLevel::kDebug, "module " + std::string(descriptor.name) + " " + descriptor.version + " started");
-  }
-  return {};
 }
 
 Status NodeCore::start_listening() {

@@ -14,6 +14,7 @@
 
 #include "caller.h"
 #include "link.h"
+#include "modules.h"
 #include "onward/log.h"
 #include "onward/node.h"
 #include "peers.h"
@@ -54,6 +55,8 @@ class NodeCore final {
   void remove_link(Link& link) noexcept;
   [[nodiscard]] Result<std::unique_ptr<Connection>> connect(const std::string& url, const std::string& expected);
   [[nodiscard]] std::unique_ptr<Connection> connect_to_self();
+  // INVALID_ARGUMENT if another has its id.
+  [[nodiscard]] Status add_codec(std::shared_ptr<const Codec> codec);
   // A call, a request, a link or a module has ended: a stage of stop() may be waiting for it.
   void check_drained() {
     if (stage_reached_) check_stage();
@@ -63,6 +66,8 @@ class NodeCore final {
   // Any other thread.
   [[nodiscard]] Node::Statistics statistics();
   [[nodiscard]] std::vector<Node::PeerState> peer_states();
+  // What is constant once the node has started; any thread then.
+  [[nodiscard]] const Modules& modules() const noexcept { return modules_; }
 
  private:
   struct Entrance final : ListenerEvents {
@@ -74,18 +79,10 @@ class NodeCore final {
     const ListenOptions& options;
     std::unique_ptr<Listener> listener;
   };
-  struct RunningModule {
-    const ModuleDescriptor* descriptor;
-    ModuleArguments arguments;
-    std::unique_ptr<ModuleContext> context;
-    std::unique_ptr<Module> module;
-  };
-
   Status run_on_loop(std::function<Status()> step) const;
   // Runs `step` on the loop, from any thread, if there is one.
   void look(const std::function<void()>& step) const;
   Status start_on_loop();
-  Status start_modules();
   Status start_listening();
   Status listen(const ListenOptions& where);
   [[nodiscard]] Transport* transport_for(std::string_view scheme) const;
@@ -98,7 +95,7 @@ class NodeCore final {
 
   std::vector<std::unique_ptr<Transport>> transports_;
   std::vector<std::unique_ptr<Entrance>> entrances_;
-  std::vector<std::unique_ptr<RunningModule>> modules_;
+  Modules modules_{*this};
   std::thread thread_;
   std::mutex stop_mutex_;
   std::function<bool()> stage_reached_;

@@ -36,7 +36,7 @@ void NodeCore::stop(Duration drain) {
     for (detail::ParkedReply* reply = parked; reply != nullptr; reply = reply->next_parked) reply->abandon(ended);
     return [this] { return requests_in_flight() == 0; };
   });
-  while (!modules_.empty()) {
+  while (!modules_.all_stopped()) {
     const auto progress = std::make_shared<ModuleStop>(ModuleStop::kStopping);
     await_stage(std::max(deadline, std::chrono::steady_clock::now() + kStageTimeout), [&] {
       stop_last_module(progress);
@@ -44,11 +44,11 @@ void NodeCore::stop(Duration drain) {
     });
     static_cast<void>(run_on_loop([&]() -> Status {
       if (*progress == ModuleStop::kStopping) {
-        log(LogLevel::kWarning, std::string("module ") + modules_.back()->descriptor->name +
+        log(LogLevel::kWarning, "module " + std::string(modules_.last_name()) +
                                     " has not stopped in time: the node goes on without waiting for it");
       }
       *progress = ModuleStop::kOver;
-      modules_.pop_back();
+      modules_.forget_last();
       return {};
     }));
   }
@@ -96,15 +96,14 @@ void NodeCore::check_stage() {
 
 // Its Future may complete when there is no node any more: then the progress is over.
 void NodeCore::stop_last_module(const std::shared_ptr<ModuleStop>& progress) {
-  const auto stopped_with = [this, progress,
-                             name = std::string(modules_.back()->descriptor->name)](const Status& outcome) {
+  const auto stopped_with = [this, progress, name = std::string(modules_.last_name())](const Status& outcome) {
     if (*progress == ModuleStop::kOver) return;
     if (!outcome.ok()) log(LogLevel::kError, "module " + name + " did not stop well: " + outcome.to_string());
     *progress = ModuleStop::kStopped;
     check_drained();
   };
   try {
-    modules_.back()->module->stop().on_done(
+    modules_.stop_last().on_done(
         [stopped_with](const auto& result) { stopped_with(result ? Status() : result.error()); });
   } catch (...) {
     stopped_with(status_from_current_exception());

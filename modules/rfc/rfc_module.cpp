@@ -166,46 +166,46 @@ class Batch {
   std::vector<Future<Tensor>> fut_rets_;
 };
 
+constexpr std::int64_t kMaxBatchSize = 65'536;
+
+constexpr Parameter kParameters[] = {
+    optional_parameter<std::string>("dst", "the node that the examples call next").otherwise("this node"),
+    optional_parameter<std::string>("dst2", "the RFC's second destination").otherwise("as `dst`"),
+    parameter("batch_size", 10, "how many `rfc.batch.batch_add` are added at once").range(1, kMaxBatchSize),
+    optional_parameter<std::int64_t>("batch_timeout_ms", "how long a batch waits that is not full")
+        .unit("ms")
+        .range(1, 86'400'000)
+        .otherwise("for ever"),
+};
+
 class RfcModule final : public Module {
  public:
   Status start(ModuleContext& context) override {
-    const ModuleArguments& arguments = context.arguments();
-    const auto dst = arguments.get<std::string>("dst", context.node().name());
-    const auto dst2 = arguments.get<std::string>("dst2", dst);
+    const Arguments& arguments = context.arguments();
+    const auto dst = arguments.find<std::string>("dst").value_or(context.node().name());
+    const auto dst2 = arguments.find<std::string>("dst2").value_or(dst);
     register_api(context.functions(), dst2);
     register_nested(context.functions(), dst);
     register_chained(context.functions(), dst);
     register_fan_out(context.functions(), dst2);
 
-    const auto batch_size = arguments.get<std::int64_t>("batch_size", 10);
-    if (batch_size < 1 || batch_size > kMaxBatchSize) {
-      return {StatusCode::kInvalidArgument,
-              "batch_size must be 1 to " + std::to_string(kMaxBatchSize) + ", not " + std::to_string(batch_size)};
-    }
     std::optional<Duration> timeout;
-    if (const auto timeout_ms = arguments.get<std::int64_t>("batch_timeout_ms", 0); timeout_ms > 0) {
-      timeout = std::chrono::milliseconds(timeout_ms);
-    } else if (arguments.contains("batch_timeout_ms")) {
-      return {StatusCode::kInvalidArgument, "batch_timeout_ms must be 1 or more; leave it out to wait for ever"};
+    if (const auto timeout_ms = arguments.find<std::int64_t>("batch_timeout_ms")) {
+      timeout = std::chrono::milliseconds(*timeout_ms);
     }
-    batch_ = std::make_unique<Batch>(static_cast<std::size_t>(batch_size), timeout);
+    batch_ = std::make_unique<Batch>(arguments.get<std::size_t>("batch_size"), timeout);
     return context.functions().add(
         "rfc.batch.batch_add", [this](Tensor a, Tensor b) { return batch_->batch_add(std::move(a), std::move(b)); },
         "a + b of two tensors, computed for batch_size callers at once");
   }
 
  private:
-  static constexpr std::int64_t kMaxBatchSize = 65'536;
-
   std::unique_ptr<Batch> batch_;
 };
 
 }  // namespace
 
-// NOLINTBEGIN(readability-identifier-naming): the name by which Meson's list of modules finds it
-extern const ModuleDescriptor rfc_module;
-const ModuleDescriptor rfc_module =
-    describe_module<RfcModule>("rfc", "1.0", "the RFC's examples: nested, chained, fan-out, batch");
-// NOLINTEND(readability-identifier-naming)
+ONWARD_MODULE(rfc, .version = "1.0", .summary = "has the RFC's examples: nested, chained, fan-out, batch",
+              .create = make_module<RfcModule>, .parameters = kParameters);
 
 }  // namespace onward

@@ -21,7 +21,7 @@ struct FolderOptions {
   std::size_t max_file_bytes = std::size_t{16} << 20;
   std::size_t max_files = 1'000'000;
   std::size_t max_line_bytes = 240;
-  Duration time_limit = std::chrono::seconds(4);
+  Duration time_limit = std::chrono::seconds(4);  // the defaults are the module's
 };
 
 class FolderSearch {

@@ -2,6 +2,7 @@
 //
 // Module "search": what it does, and its arguments, are in search.h.
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <limits>
 #include <memory>
@@ -18,56 +19,72 @@ namespace {
 using search::FolderOptions;
 using search::FolderSearch;
 
+constexpr std::int64_t kMaxFileBytes = std::int64_t{1} << 30;
+constexpr std::int64_t kMaxLineBytes = 65'536;
+constexpr std::int64_t kMaxParts = 1'000'000;
+constexpr std::int64_t kMaxFiles = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kDayMs = 24 * 3600 * 1000;
+
+constexpr Parameter kParameters[] = {
+    optional_parameter<std::string>("folder", "the folder whose text files this node searches; or"),
+    optional_parameter<std::vector<std::string>>("shards", "the nodes that this node asks, to merge their answers"),
+    parameter("shard_timeout_ms", 5000, "how long each of them may take").unit("ms").range(1, kDayMs),
+    parameter("ignore_case", false, "whether `a` finds `A`"),
+    parameter("part", 1, "search only this share of the files,").range(1, kMaxParts),
+    parameter("parts", 1, "of so many").range(1, kMaxParts),
+    parameter("max_file_bytes", std::int64_t{16} << 20, "larger files are skipped")
+        .unit("bytes")
+        .range(1, kMaxFileBytes),
+    parameter("max_files", 1'000'000, "a search ends after so many files").range(1, kMaxFiles),
+    parameter("max_line_bytes", 240, "longer lines are cut").unit("bytes").range(1, kMaxLineBytes),
+    parameter("time_limit_ms", 4000, "a search answers with what it has then").unit("ms").range(1, kDayMs),
+};
+
 [[noreturn]] void refuse(std::string why) { throw RpcError(StatusCode::kInvalidArgument, std::move(why)); }
 
-// An integer argument from 1 to `highest`.
-std::int64_t positive(const ModuleArguments& arguments, const char* key, std::int64_t otherwise,
-                      std::int64_t highest = std::numeric_limits<std::int64_t>::max()) {
-  const auto value = arguments.get<std::int64_t>(key, otherwise);
-  if (value < 1 || value > highest) {
-    refuse(std::string(key) + " must be " +
-           (highest == std::numeric_limits<std::int64_t>::max() ? "1 or more" : "1 to " + std::to_string(highest)) +
-           ", not " + std::to_string(value));
+Status check(const Arguments& arguments) {
+  if (arguments.contains("folder") && arguments.contains("shards")) {
+    refuse("it has both \"folder\" and \"shards\"; for both, run two nodes");
   }
-  return value;
+  if (!arguments.contains("folder") && !arguments.contains("shards")) {
+    refuse("it needs \"folder\", to search files here, or \"shards\", to ask other nodes");
+  }
+  const bool here = arguments.contains("folder");
+  for (const Parameter& parameter : kParameters) {
+    const bool of_shards = parameter.key.starts_with("shard");
+    if (parameter.key == "folder" || parameter.key == "shards" || of_shards != here) continue;
+    if (!arguments.contains(parameter.key)) continue;
+    refuse(std::string(parameter.key) + " is for a node with \"" + (here ? "shards" : "folder") + "\", not with \"" +
+           (here ? "folder" : "shards") + "\"");
+  }
+  const auto parts = arguments.get<std::int64_t>("parts");
+  if (const auto part = arguments.get<std::int64_t>("part"); part > parts) {
+    refuse("part must be 1 to " + std::to_string(parts) + ", not " + std::to_string(part));
+  }
+  return {};
 }
 
-Duration milliseconds(const ModuleArguments& arguments, const char* key, Duration otherwise) {
-  constexpr std::int64_t kDay = 24 * 3600 * 1000;
-  const auto otherwise_ms = std::chrono::duration_cast<std::chrono::milliseconds>(otherwise).count();
-  return std::chrono::milliseconds(positive(arguments, key, otherwise_ms, kDay));
+Duration milliseconds(const Arguments& arguments, const char* key) {
+  return std::chrono::milliseconds(arguments.get<std::int64_t>(key));
 }
 
-FolderOptions read_folder_options(const ModuleArguments& arguments) {
-  constexpr std::int64_t kMaxFileBytes = std::int64_t{1} << 30;
-  constexpr std::int64_t kMaxLineBytes = 65'536;
-  constexpr std::int64_t kMaxParts = 1'000'000;
+FolderOptions read_folder_options(const Arguments& arguments) {
   FolderOptions options;
   options.folder = std::filesystem::absolute(arguments.get<std::string>("folder"));
-  options.ignore_case = arguments.get<bool>("ignore_case", false);
-  options.parts = static_cast<std::uint64_t>(positive(arguments, "parts", 1, kMaxParts));
-  options.part = static_cast<std::uint64_t>(positive(arguments, "part", 1, static_cast<std::int64_t>(options.parts)));
-  options.max_file_bytes = static_cast<std::size_t>(
-      positive(arguments, "max_file_bytes", static_cast<std::int64_t>(options.max_file_bytes), kMaxFileBytes));
-  options.max_files =
-      static_cast<std::size_t>(positive(arguments, "max_files", static_cast<std::int64_t>(options.max_files)));
-  options.max_line_bytes = static_cast<std::size_t>(
-      positive(arguments, "max_line_bytes", static_cast<std::int64_t>(options.max_line_bytes), kMaxLineBytes));
-  options.time_limit = milliseconds(arguments, "time_limit_ms", options.time_limit);
+  options.ignore_case = arguments.get<bool>("ignore_case");
+  options.parts = arguments.get<std::uint64_t>("parts");
+  options.part = arguments.get<std::uint64_t>("part");
+  options.max_file_bytes = arguments.get<std::size_t>("max_file_bytes");
+  options.max_files = arguments.get<std::size_t>("max_files");
+  options.max_line_bytes = arguments.get<std::size_t>("max_line_bytes");
+  options.time_limit = milliseconds(arguments, "time_limit_ms");
   return options;
 }
 
 class SearchModule final : public Module {
  public:
   Status start(ModuleContext& context) override {
-    const ModuleArguments& arguments = context.arguments();
-    if (arguments.contains("folder") && arguments.contains("shards")) {
-      refuse("it has both \"folder\" and \"shards\"; for both, run two nodes");
-    }
-    if (!arguments.contains("folder") && !arguments.contains("shards")) {
-      refuse("it needs \"folder\", to search files here, or \"shards\", to ask other nodes");
-    }
-    return arguments.contains("folder") ? start_folder(context) : start_front(context);
+    return context.arguments().contains("folder") ? start_folder(context) : start_front(context);
   }
 
   Future<void> stop() override {
@@ -87,7 +104,7 @@ class SearchModule final : public Module {
 
   static Status start_front(ModuleContext& context) {
     auto shards = context.arguments().get<std::vector<std::string>>("shards");
-    const Duration timeout = milliseconds(context.arguments(), "shard_timeout_ms", std::chrono::seconds(5));
+    const Duration timeout = milliseconds(context.arguments(), "shard_timeout_ms");
     if (shards.empty()) refuse("shards is empty: name the nodes to ask");
     for (auto shard = shards.begin(); shard != shards.end(); ++shard) {
       if (*shard == context.node().name())
@@ -107,10 +124,7 @@ class SearchModule final : public Module {
 
 }  // namespace
 
-// NOLINTBEGIN(readability-identifier-naming): the name by which Meson's list of modules finds it
-extern const ModuleDescriptor search_module;
-const ModuleDescriptor search_module =
-    describe_module<SearchModule>("search", "1.0", "finds lines in text files, here or on many nodes at once");
-// NOLINTEND(readability-identifier-naming)
+ONWARD_MODULE(search, .version = "1.0", .summary = "finds lines in text files, here or on many nodes at once",
+              .create = make_module<SearchModule>, .parameters = kParameters, .check = check);
 
 }  // namespace onward

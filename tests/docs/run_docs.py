@@ -31,6 +31,7 @@ class Runner:
     def __init__(self, options, pages):
         self.options, self.root = options, Path(options.root)
         self.slow = options.slow
+        self.program = options.onward
         self.folder = tempfile.TemporaryDirectory(prefix="onward-docs-")
         self.sessions = {}
         for page in pages:
@@ -160,7 +161,7 @@ def run_page(runner, page, blocks, tap):
         # A skipped block is run elsewhere, and that was checked.
         tap.report(name_of(page, block.line) + f" {block.what}", complaint)
     ended_badly = runner.sessions[page.name].close()
-    whole = [*page.broken_links(), *ended_badly, *docs_checks.check_page(page, runner.root)]
+    whole = [*page.broken_links(), *ended_badly, *docs_checks.check_page(page, runner.root, runner.program)]
     tap.report(name_of(page, "page"), "\n".join(whole))
 
 

@@ -65,8 +65,8 @@ TEST_F(Config, UnknownModule) {
 
 TEST_F(Config, ModuleArguments) {
   expect_error("name = \"a\"\n[[modules]]\nname = \"rfc\"\nbatch_sice = 3\n", 4,
-               "module \"rfc\" has no argument \"batch_sice\"", kFailed);
-  expect_error("name = \"a\"\n[[modules]]\nname = \"rfc\"\nbatch_size = \"ten\"\n", 4, "must be an integer", kFailed);
+               "module \"rfc\": the key \"batch_sice\" is not known; did you mean \"batch_size\"?");
+  expect_error("name = \"a\"\n[[modules]]\nname = \"rfc\"\nbatch_size = \"ten\"\n", 4, "must be an integer");
 }
 
 TEST_F(Config, ModuleThatCannotStart) {

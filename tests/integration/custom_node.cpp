@@ -32,7 +32,7 @@ int main(int argc, char** argv) {
                                                               .key = from_environment("ONWARD_TLS_KEY"),
                                                               .ca = from_environment("ONWARD_TLS_CA"),
                                                               .crl = {}}});
-    options.modules.push_back({.descriptor = &onward::probe_module});
+    options.modules.push_back({.descriptor = &onward::onward_module_probe});
     const onward::Node& node = onward::init_rpc(std::move(options));
     std::printf("ready %s %s\n", node.name().c_str(), node.listening().front().to_string().c_str());
     std::fflush(stdout);

@@ -15,7 +15,7 @@ namespace onward {
 
 // "At once" functions run on the kernel thread; async ones are answered later; blocking ones take a
 // thread of the pool.
-extern const ModuleDescriptor probe_module;
+ONWARD_LINKED_MODULE(probe);
 
 namespace probe {
 

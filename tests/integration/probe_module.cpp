@@ -180,7 +180,7 @@ class ProbeModule final : public Module {
 
 }  // namespace
 
-const ModuleDescriptor probe_module =
-    describe_module<ProbeModule>("probe", "1.0", "what the integration tests do to a node");
+ONWARD_MODULE(probe, .version = "1.0", .summary = "what the integration tests do to a node",
+              .create = make_module<ProbeModule>);
 
 }  // namespace onward

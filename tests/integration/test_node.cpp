@@ -11,7 +11,7 @@ namespace onward {
 
 // Instead of the list that Meson makes for `onward`.
 std::span<const ModuleDescriptor* const> standard_modules() {
-  static constexpr std::array kModules{&probe_module};
+  static constexpr std::array kModules{&onward_module_probe};
   return kModules;
 }
 

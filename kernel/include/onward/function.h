@@ -108,6 +108,8 @@ class Function {
   [[nodiscard]] const Signature& signature() const noexcept { return signature_; }
   [[nodiscard]] RunMode mode() const noexcept { return mode_; }
   [[nodiscard]] const std::string& documentation() const noexcept { return documentation_; }
+  // The name of the module that registered it; empty if none did.
+  [[nodiscard]] const std::string& module() const noexcept { return module_; }
 
   // Decodes, runs, answers (now or later). On the kernel thread; never throws.
   virtual void invoke(IncomingCall& call) const noexcept = 0;
@@ -117,6 +119,8 @@ class Function {
   const Signature& signature_;
   RunMode mode_;
   std::string documentation_;
+  std::string module_;
+  friend class FunctionTable;
 };
 
 // A node's functions. Filled before the node starts, constant afterwards: then any thread may read it.
@@ -129,6 +133,10 @@ class FunctionTable {
   Status add(std::string_view name, F function, std::string documentation = {});
   // `address` is that of a plain function, by which callers in this process may name it; or null.
   Status insert(std::unique_ptr<Function> function, const void* address);
+  // The module that registers from here on; empty for none.
+  void set_registrar(std::string_view module) { registrar_ = module; }
+  // Takes back what a module registered that does not start after all.
+  void remove_of(std::string_view module);
   // From here on insert() fails with FAILED_PRECONDITION.
   void freeze() noexcept { frozen_ = true; }
 
@@ -142,6 +150,7 @@ class FunctionTable {
  private:
   std::unordered_map<std::uint64_t, std::unique_ptr<Function>> by_id_;
   std::unordered_map<const void*, const Function*> by_address_;
+  std::string registrar_;
   bool frozen_ = false;
 };
 

@@ -47,9 +47,19 @@ struct NodeOptions {
   std::string codec = "flex";  // for calls that name none
   struct ModuleUse {
     const ModuleDescriptor* descriptor = nullptr;
-    std::map<std::string, Setting> arguments = {};
+    Settings arguments = {};
+    bool optional = false;  // where it does not start, the node does without
+    std::string file = {};  // that it was loaded from; empty if it is linked in
+    // Of one that could not be loaded, and has no descriptor: how it is called, and why.
+    std::string missing = {};
+    Status unusable = {};
+
+    [[nodiscard]] std::string_view name() const noexcept {
+      return descriptor == nullptr ? std::string_view(missing) : descriptor->name();
+    }
   };
   std::vector<ModuleUse> modules = {};
+  bool reflection = true;  // whether it tells what it offers, as `onward list` asks
   PoolOptions pool = {};
   EventLoopOptions loop = {};
   MessageLimits limits = {};
@@ -85,6 +95,8 @@ class Node {
   void stop(Duration drain = std::chrono::seconds(5));
 
   [[nodiscard]] const std::string& name() const noexcept;
+  // As it was made with, with the codecs of its modules. Any thread, after start().
+  [[nodiscard]] const NodeOptions& options() const noexcept;
   // Has the transports read their files again, certificates for one. Connections that exist go on. The first error;
   // a transport that fails goes on with what it had. Blocks; any thread but the node's own.
   Status reload();
@@ -124,6 +136,16 @@ class Node {
   };
   // Of the peers that are configured, connected, or were called. Any thread.
   [[nodiscard]] std::vector<PeerState> peers() const;
+
+  struct ModuleState {
+    std::string name;
+    std::string version;
+    std::string summary;
+    std::string file;     // that it was loaded from; empty if it is linked in
+    std::string trouble;  // why an optional one did not start; empty if it did
+  };
+  // In the order in which they started. Any thread, after start().
+  [[nodiscard]] std::vector<ModuleState> modules() const;
 
   // The node whose kernel or pool thread this is, else the process's (init_rpc); null where there is none.
   [[nodiscard]] static Node* current() noexcept;

@@ -5,7 +5,9 @@
 #include <sstream>
 
 #include "../transports/tls_fixture.h"
+#include "module_list.h"
 #include "node_config.h"
+#include "onward/module_library.h"
 
 namespace onward {
 namespace {
@@ -14,9 +16,10 @@ using testing::ElementsAre;
 using testing::Field;
 using testing::HasSubstr;
 using testing::StartsWith;
+using testing::UnorderedElementsAre;
 
 NodeConfig accepted(std::string_view text) {
-  Result<NodeConfig> config = parse_node_config(text, "n.toml");
+  Result<NodeConfig> config = parse_node_config(text, "n.toml", standard_modules());
   if (config) return *std::move(config);
   ADD_FAILURE() << config.error().to_string();
   return {};
@@ -24,7 +27,7 @@ NodeConfig accepted(std::string_view text) {
 
 // The lines of the refusal.
 std::vector<std::string> refused(std::string_view text) {
-  const Result<NodeConfig> config = parse_node_config(text, "n.toml");
+  const Result<NodeConfig> config = parse_node_config(text, "n.toml", standard_modules());
   std::vector<std::string> lines;
   if (config) return lines;
   EXPECT_EQ(config.error().code(), StatusCode::kInvalidArgument);
@@ -42,8 +45,9 @@ TEST(Config, NameIsEnough) {
   EXPECT_EQ(config.options.pool.threads, defaults.pool.threads);
   EXPECT_EQ(config.log_level, LogLevel::kInfo);
   EXPECT_EQ(config.drain, std::chrono::seconds(5));
-  EXPECT_FALSE(config.options.transports.empty());
-  EXPECT_FALSE(config.options.codecs.empty());
+  std::vector<std::string_view> modules;
+  for (const NodeOptions::ModuleUse& use : config.options.modules) modules.push_back(use.name());
+  EXPECT_THAT(modules, UnorderedElementsAre("tcp", "tls", "unix", "shm", "inproc", "flex", "flatbuffers", "raw"));
 }
 
 TEST(Config, EveryKey) {
@@ -58,12 +62,10 @@ two = ["inproc://x", "tcp://h:2"]
 name = "rfc"
 dst = "one"
 batch_size = 3
-flag = true
-ratio = 0.5
-list = ["a", "b"]
-sizes = [1, 2]
 [[modules]]
 name = "search"
+optional = true
+shards = ["a", "b"]
 [calls]
 timeout_ms = 250
 [pool]
@@ -109,17 +111,16 @@ drain_ms = 100
   EXPECT_EQ(config.log_level, LogLevel::kError);
   EXPECT_EQ(config.drain, std::chrono::milliseconds(100));
 
-  ASSERT_EQ(options.modules.size(), 2U);
-  EXPECT_STREQ(options.modules[0].descriptor->name, "rfc");
-  EXPECT_STREQ(options.modules[1].descriptor->name, "search");
-  const ModuleArguments arguments("rfc", options.modules[0].arguments);
+  ASSERT_EQ(options.modules.size(), 2U + builtin_modules().size());
+  EXPECT_EQ(options.modules[0].name(), "rfc");
+  EXPECT_FALSE(options.modules[0].optional);
+  EXPECT_EQ(options.modules[1].name(), "search");
+  EXPECT_TRUE(options.modules[1].optional);
+  std::vector<SettingError> errors;
+  const Arguments arguments =
+      check_module_arguments(*options.modules[0].descriptor, options.modules[0].arguments, errors);
   EXPECT_EQ(arguments.get<std::string>("dst"), "one");
-  EXPECT_EQ(arguments.get<std::int64_t>("batch_size"), 3);
-  EXPECT_EQ(arguments.get<bool>("flag"), true);
-  EXPECT_EQ(arguments.get<double>("ratio"), 0.5);
-  EXPECT_THAT(arguments.get<std::vector<std::string>>("list"), ElementsAre("a", "b"));
-  EXPECT_THAT(arguments.get<std::vector<std::int64_t>>("sizes"), ElementsAre(1, 2));
-  EXPECT_FALSE(arguments.contains("name"));
+  EXPECT_EQ(arguments.get<int>("batch_size"), 3);
   EXPECT_EQ(options.modules[0].arguments.at("dst").origin, "n.toml:10");
 }
 
@@ -152,7 +153,7 @@ TEST(Config, WrongTypes) {
   EXPECT_THAT(refused("name = \"a\"\n[peers]\nb = 1"), ElementsAre(StartsWith("n.toml:3: [peers] b must be a URL")));
   EXPECT_THAT(refused("name = \"a\"\n[peers]\nb = []"), ElementsAre(HasSubstr("must be a URL")));
   EXPECT_THAT(refused("name = \"a\"\n[log]\nlevel = \"loud\""),
-              ElementsAre(StartsWith("n.toml:3: log level \"loud\" is not known")));
+              ElementsAre(StartsWith("n.toml:3: [log] level must be \"trace\", ")));
   EXPECT_THAT(refused("name = \"a\"\n[[modules]]\nname = \"rfc\"\nx = 2020-01-01"),
               ElementsAre(StartsWith("n.toml:4: [[modules]] x must be")));
 }
@@ -218,8 +219,10 @@ TEST(Config, AccessAndSharedMemoryThatAreWrong) {
               ElementsAre(AllOf(StartsWith("n.toml:3: [access] rfc must be"), HasSubstr("stands in quotes")),
                           StartsWith("n.toml:4: [access] x must be an array of names")));
   EXPECT_THAT(refused("name = \"a\"\n[shm]\nring_bytes = 5000\nusers = [-1]\npayload_bytes = \"x\"\nring = 1"),
-              ElementsAre(AllOf(StartsWith("n.toml:2: "), HasSubstr("power of two")), HasSubstr("array of user ids"),
+              ElementsAre(HasSubstr("n.toml:4: [shm] users must be an array of integers from 0 to 4294967294"),
                           HasSubstr("payload_bytes must be an integer"), HasSubstr("\"ring\" is not known")));
+  EXPECT_THAT(refused("name = \"a\"\n[shm]\nring_bytes = 5000"),
+              ElementsAre(AllOf(StartsWith("n.toml:2: [shm]: ring_bytes"), HasSubstr("power of two"))));
 }
 
 TEST(Config, TlsFilesLieBesideTheFile) {
@@ -230,20 +233,22 @@ TEST(Config, TlsFilesLieBesideTheFile) {
   const std::string text =
       "name = \"a\"\nlisten = [\"tls://127.0.0.1:0\"]\n[tls]\ncertificate = \"ca/a.pem\"\nkey = \"ca/a.key\"\nca = \"" +
       authority.certificate().string() + "\"\n";
-  const auto config = parse_node_config(text + "min_version = \"1.2\"\npeer_certificates = \"optional\"", file);
+  const auto config =
+      parse_node_config(text + "min_version = \"1.2\"\npeer_certificates = \"optional\"", file, standard_modules());
   ASSERT_TRUE(config) << config.error().message();
-  const TlsOptions& tls = config->transports.tls;
-  EXPECT_EQ(tls.certificate, authority.certificate_of("a"));
-  EXPECT_EQ(tls.key, authority.key_of("a"));
-  EXPECT_EQ(tls.ca, authority.certificate());
-  EXPECT_EQ(tls.min_version, TlsOptions::Version::kTls12);
-  EXPECT_FALSE(tls.require_peer_certificate);
-  const auto usual = parse_node_config(text, file);
-  ASSERT_TRUE(usual) << usual.error().message();
-  EXPECT_EQ(usual->transports.tls.min_version, TlsOptions::Version::kTls13);
-  EXPECT_TRUE(usual->transports.tls.require_peer_certificate);
+  const auto tls = std::ranges::find(config->options.modules, "tls", &NodeOptions::ModuleUse::name);
+  std::vector<SettingError> errors;
+  const Arguments arguments = check_module_arguments(*tls->descriptor, tls->arguments, errors);
+  EXPECT_EQ(arguments.get<std::string>("certificate"), authority.certificate_of("a"));
+  EXPECT_EQ(arguments.get<std::string>("key"), authority.key_of("a"));
+  EXPECT_EQ(arguments.get<std::string>("ca"), authority.certificate());
+  EXPECT_EQ(arguments.get<std::string>("min_version"), "1.2");
+  EXPECT_EQ(arguments.get<std::string>("peer_certificates"), "optional");
+  EXPECT_THAT(config->tls_files,
+              ElementsAre(authority.certificate_of("a"), authority.key_of("a"), authority.certificate().string()));
 
-  const auto broken = parse_node_config("name = \"a\"\n[tls]\ncertificate = \"ca/ca.key\"\nkey = \"ca/a.key\"", file);
+  const auto broken = parse_node_config("name = \"a\"\n[tls]\ncertificate = \"ca/ca.key\"\nkey = \"ca/a.key\"", file,
+                                        standard_modules());
   ASSERT_FALSE(broken);
   EXPECT_THAT(broken.error().message(), AllOf(StartsWith(file + ":2: [tls]: the certificate "), HasSubstr("no PEM")));
 }
@@ -264,9 +269,10 @@ TEST(Config, TlsThatIsWrong) {
 TEST(Config, CodecsAndModulesThatAreNotThere) {
   EXPECT_THAT(refused("name = \"a\"\ncodec = \"flux\""),
               ElementsAre("n.toml:2: the codec \"flux\" is not known; did you mean \"flex\"?"));
-  EXPECT_THAT(
-      refused("name = \"a\"\n[[modules]]\nname = \"serch\""),
-      ElementsAre("n.toml:3: the module \"serch\" is not known; did you mean \"search\"? There are: rfc, search"));
+  EXPECT_THAT(refused("name = \"a\"\n[[modules]]\nname = \"serch\""),
+              ElementsAre(AllOf(
+                  StartsWith("n.toml:3: the module \"serch\" is not known; did you mean \"search\"? There are flat"),
+                  HasSubstr("rfc, search, shm"), HasSubstr("serch.so was looked for in "))));
   EXPECT_THAT(refused("name = \"a\"\n[[modules]]\nfolder = \"/\""),
               ElementsAre("n.toml:2: [[modules]]: the key \"name\" is missing"));
 }
@@ -292,11 +298,11 @@ TEST(Config, NotToml) {
 }
 
 TEST(Config, FileThatIsNotThere) {
-  const Result<NodeConfig> config = load_node_config("/no/such/file.toml");
+  const Result<NodeConfig> config = load_node_config("/no/such/file.toml", standard_modules());
   ASSERT_FALSE(config);
   EXPECT_EQ(config.error().code(), StatusCode::kNotFound);
   EXPECT_THAT(config.error().message(), HasSubstr("/no/such/file.toml: No such file"));
-  const Result<NodeConfig> folder = load_node_config("/");
+  const Result<NodeConfig> folder = load_node_config("/", standard_modules());
   ASSERT_FALSE(folder);
   EXPECT_THAT(folder.error().message(), HasSubstr("directory"));
 }

@@ -69,7 +69,7 @@ TEST(MergeSearch, ListsOfUnreadFilesAreBounded) {
 std::string start(std::map<std::string, Setting::Scalar> values) {
   NodeOptions options{.name = "n", .transports = standard_transports(), .codecs = standard_codecs()};
   for (const ModuleDescriptor* descriptor : standard_modules()) {
-    if (std::string_view(descriptor->name) != "search") continue;
+    if (descriptor->name() != "search") continue;
     NodeOptions::ModuleUse use{.descriptor = descriptor};
     for (auto& [key, value] : values) use.arguments.emplace(key, Setting{std::move(value), "f:1"});
     options.modules.push_back(std::move(use));
@@ -88,10 +88,12 @@ TEST(SearchModule, Arguments) {
   EXPECT_THAT(start({{"folder", "/"}, {"shards", Names{"a"}}}), HasSubstr("both"));
   EXPECT_THAT(start({{"folder", "/no/such"}}), HasSubstr("cannot search the folder \"/no/such\""));
   EXPECT_THAT(start({{"folder", "/"}, {"shard_timeout_ms", std::int64_t{1}}}),
-              HasSubstr("no argument \"shard_timeout_ms\""));
+              HasSubstr("shard_timeout_ms is for a node with \"shards\""));
   EXPECT_THAT(start({{"folder", "/"}, {"part", std::int64_t{4}}, {"parts", std::int64_t{3}}}),
               HasSubstr("part must be 1 to 3, not 4"));
-  EXPECT_THAT(start({{"folder", "/"}, {"max_file_bytes", std::int64_t{0}}}), HasSubstr("max_file_bytes must be 1 to"));
+  EXPECT_THAT(start({{"folder", "/"}, {"max_file_bytes", std::int64_t{0}}}),
+              HasSubstr("max_file_bytes must be an integer from 1 to"));
+  EXPECT_THAT(start({{"shards", Names{"a"}}, {"ignore_case", true}}), HasSubstr("is for a node with \"folder\""));
   EXPECT_THAT(start({{"shards", Names{}}}), HasSubstr("empty"));
   EXPECT_THAT(start({{"shards", Names{"a", "a"}}}), HasSubstr("twice"));
   EXPECT_THAT(start({{"shards", Names{"n"}}}), HasSubstr("itself"));

@@ -55,7 +55,7 @@ class BatchModule : public testing::Test {
   void start(std::map<std::string, Setting> arguments) {
     NodeOptions options{.name = "n", .transports = standard_transports(), .codecs = standard_codecs()};
     for (const ModuleDescriptor* descriptor : standard_modules()) {
-      if (std::string_view(descriptor->name) == "rfc") options.modules.push_back({descriptor, std::move(arguments)});
+      if (descriptor->name() == "rfc") options.modules.push_back({descriptor, std::move(arguments)});
     }
     node_ = std::make_unique<Node>(std::move(options));
     started_ = node_->start();
@@ -86,9 +86,9 @@ TEST_F(BatchModule, BatchOfOne) {
 
 TEST_F(BatchModule, Arguments) {
   start({{"batch_size", {std::int64_t{0}, "f:1"}}});
-  EXPECT_THAT(started_.message(), HasSubstr("batch_size must be 1 to"));
+  EXPECT_THAT(started_.message(), HasSubstr("batch_size must be an integer from 1 to"));
   start({{"batch_timeout_ms", {std::int64_t{0}, "f:1"}}});
-  EXPECT_THAT(started_.message(), HasSubstr("batch_timeout_ms must be 1 or more"));
+  EXPECT_THAT(started_.message(), HasSubstr("batch_timeout_ms must be an integer from 1 to"));
 }
 
 TEST_F(BatchModule, DestinationIsTheNodeItselfWhereNoneIsNamed) {

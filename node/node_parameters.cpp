@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node_parameters.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <limits>
+
+namespace onward {
+namespace {
+
+constexpr std::int64_t kYearMs = std::int64_t{365} * 24 * 3600 * 1000;
+constexpr std::int64_t kMaxInt = std::numeric_limits<std::int64_t>::max();
+
+constexpr Parameter kCalls[] = {
+    parameter("timeout_ms", 30'000, "of calls that set none; with `\"none\"` they wait for ever")
+        .unit("ms")
+        .range(1, kYearMs)
+        .or_word("none")
+        .reloadable(),
+};
+
+constexpr Parameter kPool[] = {
+    parameter("threads", 4, "threads for functions that block").range(1, 1024),
+    parameter("queue_limit", 4096, "jobs that wait for a thread; more are refused with RESOURCE_EXHAUSTED")
+        .range(1, 100'000'000),
+};
+
+constexpr Parameter kLimits[] = {
+    parameter("max_body_bytes", std::int64_t{64} << 20, "of a message that is accepted, without its segments")
+        .unit("bytes")
+        .range(1024, std::numeric_limits<std::uint32_t>::max()),
+    parameter("max_message_bytes", std::int64_t{1} << 30, "of a message that is accepted, with its segments")
+        .unit("bytes")
+        .range(1024, kMaxInt),
+    parameter("output_high_bytes", std::int64_t{8} << 20,
+              "queued for a peer that does not read; from there on it is not read from either,")
+        .unit("bytes")
+        .range(1, kMaxInt),
+    parameter("output_low_bytes", std::int64_t{2} << 20, "until this little is left").unit("bytes").range(0, kMaxInt),
+    parameter("max_in_flight", 1 << 20, "requests of one connection that are not answered")
+        .range(1, kMaxInt)
+        .reloadable(),
+    parameter("max_waiting_calls", 1 << 16, "calls that wait for one peer's connection").range(1, kMaxInt).reloadable(),
+};
+
+constexpr Parameter kLoop[] = {
+    parameter("busy_poll_us", 0, "how long the kernel thread polls before it sleeps: a core for less latency")
+        .unit("µs")
+        .range(0, kYearMs),
+    parameter("slow_callback_ms", 100, "functions that hold the kernel thread longer are reported; 0: never")
+        .unit("ms")
+        .range(0, kYearMs),
+};
+
+constexpr Parameter kConnect[] = {
+    parameter("backoff_ms", 50, "before the second attempt to connect; doubles, with jitter,")
+        .unit("ms")
+        .range(1, kYearMs)
+        .reloadable(),
+    parameter("backoff_max_ms", 5000, "up to this").unit("ms").range(1, kYearMs).reloadable(),
+};
+
+constexpr Parameter kReflection[] = {
+    parameter("enabled", true,
+              "whether the node tells what it offers, to `onward list` and `onward call`; who may ask is said by "
+              "`[access]`, of the function `onward.describe`"),
+};
+
+constexpr Parameter kLog[] = {
+    parameter("level", "info", "what is logged, and all that is graver")
+        .one_of("trace", "debug", "info", "warning", "error", "off")
+        .reloadable(),
+};
+
+constexpr Parameter kShutdown[] = {
+    parameter("drain_ms", 5000, "how long calls in flight may take to finish")
+        .unit("ms")
+        .range(0, kYearMs)
+        .reloadable(),
+};
+
+constexpr std::array kTables = {
+    ConfigTable{"calls", "Calls that this node makes.", kCalls},
+    ConfigTable{"pool", "Threads for functions that block.", kPool},
+    ConfigTable{"limits", "What one peer may ask of this node's memory.", kLimits},
+    ConfigTable{"loop", "The kernel thread.", kLoop},
+    ConfigTable{"connect", "Connections to peers.", kConnect},
+    ConfigTable{"reflection", "What the node tells about itself.", kReflection},
+    ConfigTable{"log", "The log, on standard error.", kLog},
+    ConfigTable{"shutdown", "How the node ends.", kShutdown},
+};
+
+}  // namespace
+
+std::span<const ConfigTable> config_tables() { return kTables; }
+
+std::span<const Parameter> config_parameters(std::string_view table) {
+  const auto found = std::ranges::find(kTables, table, &ConfigTable::name);
+  if (found == kTables.end()) std::abort();
+  return found->parameters;
+}
+
+}  // namespace onward
