@@ -6,7 +6,7 @@
 #include <fstream>
 #include <system_error>
 
-#include "tls/tls_transport.h"
+#include "onward/tls/tls_transport.h"
 
 namespace onward {
 namespace {

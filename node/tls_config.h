@@ -6,7 +6,7 @@
 #include <string>
 
 #include "config_reader.h"
-#include "tls/tls_options.h"
+#include "onward/tls/tls_options.h"
 
 namespace onward {
 

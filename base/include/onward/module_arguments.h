@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "onward/export.h"
 #include "onward/status.h"
 
 namespace onward {
@@ -27,7 +28,7 @@ struct Setting {
 
 // A module's arguments from the configuration. Reading one marks it as known; the node refuses to start
 // when any was never read, so that a misspelt key is an error and not a surprise.
-class ModuleArguments {
+class ONWARD_API ModuleArguments {
  public:
   ModuleArguments() = default;
   ModuleArguments(std::string module, std::map<std::string, Setting> settings)

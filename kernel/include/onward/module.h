@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "onward/export.h"
 #include "onward/future.h"
 #include "onward/module_arguments.h"
 #include "onward/status.h"
@@ -30,7 +31,7 @@ class Node;
 class Pool;
 
 // What a node gives its modules. Valid until the module has stopped.
-class ModuleContext {
+class ONWARD_API ModuleContext {
  public:
   ModuleContext(Node& node, const ModuleArguments& arguments) : node_(node), arguments_(arguments) {}
   [[nodiscard]] Node& node() const noexcept { return node_; }
@@ -43,7 +44,7 @@ class ModuleContext {
   const ModuleArguments& arguments_;
 };
 
-class Module {
+class ONWARD_API Module {
  public:
   virtual ~Module() = default;
   // On the kernel thread, before the node listens, in the order of the configuration. An error, returned
