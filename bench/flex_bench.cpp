@@ -17,7 +17,7 @@
 #include <tuple>
 #include <vector>
 
-#include "flex/flex_codec.h"
+#include "onward/flex/flex_codec.h"
 #include "onward/value.h"
 
 namespace {

@@ -7,13 +7,13 @@
 #include <array>
 #include <stdexcept>
 
-#include "flex/flex_codec.h"
+#include "onward/flex/flex_codec.h"
+#include "onward/raw/raw_codec.h"
+#include "onward/shm/shm_transport.h"
+#include "onward/tcp/tcp_transport.h"
+#include "onward/tls/tls_transport.h"
+#include "onward/unix/unix_transport.h"
 #include "onward_bench.h"
-#include "raw/raw_codec.h"
-#include "shm/shm_transport.h"
-#include "tcp/tcp_transport.h"
-#include "tls/tls_transport.h"
-#include "unix/unix_transport.h"
 
 namespace onward::bench {
 namespace {

@@ -14,7 +14,7 @@
 #include "json_value.h"
 #include "onward/init_rpc.h"
 #include "onward/log.h"
-#include "tls/tls_transport.h"
+#include "onward/tls/tls_transport.h"
 
 namespace onward {
 namespace {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "onward/call.h"
-#include "tls/tls_options.h"
+#include "onward/tls/tls_options.h"
 
 namespace onward {
 

@@ -3,13 +3,13 @@
 
 #include <mutex>
 
-#include "flatbuffers/flatbuffers_codec.h"
-#include "flex/flex_codec.h"
-#include "inproc/inproc_transport.h"
-#include "raw/raw_codec.h"
-#include "tcp/tcp_transport.h"
-#include "tls/tls_transport.h"
-#include "unix/unix_transport.h"
+#include "onward/flatbuffers/flatbuffers_codec.h"
+#include "onward/flex/flex_codec.h"
+#include "onward/inproc/inproc_transport.h"
+#include "onward/raw/raw_codec.h"
+#include "onward/tcp/tcp_transport.h"
+#include "onward/tls/tls_transport.h"
+#include "onward/unix/unix_transport.h"
 
 namespace onward {
 namespace {

@@ -23,10 +23,11 @@ SIZE_REASON = re.compile(r"^\s*(//|#) size: \S", re.MULTILINE)
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]')
 # Where "x/y.h" may be found; see the include roots in meson.build.
-INCLUDE_ROOTS = [
-    "base/include", "kernel/include", "api/include", "base/src", "kernel/src",
-    "transports", "codecs", "modules", "node", "tests", "bench",
+PRIVATE_INCLUDE_ROOTS = [
+    "base/src", "kernel/src", "transports", "codecs", "modules", "node", "tests", "bench",
 ]
+# Headers that are installed lie below one of these.
+PUBLIC_FOLDER = re.compile(r"^.*?include/(?=onward/)")
 
 # Libraries that one place alone may see: the header's prefix, who, and why.
 PRIVATE_LIBRARIES = [
@@ -75,7 +76,7 @@ def may_include(here, there):
         return True
     folder = here.split("/")[0]
     if here == "base":
-        return False  # a public header that needs a private one cannot be installed
+        return False
     if here == "base private" or here == "kernel":
         return there == "base"
     if here == "kernel private" or folder == "api":
@@ -93,13 +94,18 @@ ALLOWED = {
     "base": "base/ may include nothing of ours but base/, and its public headers no private ones",
     "kernel": "the kernel may include nothing of ours but base/ and itself, and its public headers no private ones",
     "api": "the typed API may include nothing of ours but public headers of base/ and the kernel",
-    "transports": "a transport may include onward/... and stream/..., never another transport",
+    "transports": "a transport may include the kernel, onward/stream/... and stream/..., never another transport",
     "codecs": "a codec may include only onward/... and its own folder",
     "modules": "a module may include onward/..., codecs, and its own folder",
 }
 
 
-def check_dependencies(path, text, files):
+def include_roots(files):
+    public = {match[0].rstrip("/") for file in files if (match := PUBLIC_FOLDER.match(file))}
+    return sorted(public) + PRIVATE_INCLUDE_ROOTS
+
+
+def check_dependencies(path, text, files, roots):
     here = area(path)
     for number, line in enumerate(text.splitlines(), 1):
         match = INCLUDE.match(line)
@@ -109,17 +115,20 @@ def check_dependencies(path, text, files):
         for prefix, places, reason in PRIVATE_LIBRARIES:
             if name.startswith(prefix) and not path.startswith(places):
                 yield Finding(path, number, f"includes {name}", reason)
-        there = resolve(path, name, quote, files)
+        there = resolve(path, name, quote, files, roots)
         if there and not may_include(here, area(there)):
             yield Finding(path, number, f"includes {there}", ALLOWED[here.split("/")[0]])
+        elif there and PUBLIC_FOLDER.match(path) and not PUBLIC_FOLDER.match(there):
+            yield Finding(path, number, f"includes {there}", "a public header that needs a private one cannot be "
+                          "installed: include it in a source, or make it public, below include/onward/")
         if there and quote == "<":
             yield Finding(path, number, f"includes our own {name} in <>", 'write it in ""')
 
 
-def resolve(path, name, quote, files):
+def resolve(path, name, quote, files, roots):
     """Which file of ours an include means, or None."""
     beside = [] if quote == "<" else [str(Path(path).parent)]
-    for root in beside + INCLUDE_ROOTS:
+    for root in beside + roots:
         candidate = f"{root}/{name}"
         for found in (candidate, candidate.replace("_generated.h", ".fbs")):
             if found in files:
@@ -182,10 +191,11 @@ def main():
     texts = {path: text for path in files if (text := read_text(path)) is not None}
     sources = [path for path in texts if Path(path).suffix in CPP]
 
+    roots = include_roots(files)
     findings = list(check_sizes(texts))
     for path, text in texts.items():
         if Path(path).suffix in CPP:
-            findings += check_dependencies(path, text, set(files))
+            findings += check_dependencies(path, text, set(files), roots)
         findings += check_scripts(path, text)
         findings += check_whitespace(path, text)
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "flatbuffers/flatbuffers_codec.h"
+#include "onward/flatbuffers/flatbuffers_codec.h"
 
-#include "single_value/single_value_codec.h"
+#include "onward/single_value/single_value_codec.h"
 
 namespace onward {
 

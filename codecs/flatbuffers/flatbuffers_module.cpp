@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "flatbuffers/flatbuffers_codec.h"
+#include "onward/flatbuffers/flatbuffers_codec.h"
 #include "onward/module.h"
 
 namespace onward {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "flex/flex_codec.h"
+#include "onward/flex/flex_codec.h"
 
 #include "flex/flex_decoder.h"
 #include "flex/flex_encoder.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "raw/raw_codec.h"
+#include "onward/raw/raw_codec.h"
 
-#include "single_value/single_value_codec.h"
+#include "onward/single_value/single_value_codec.h"
 
 namespace onward {
 

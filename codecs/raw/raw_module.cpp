@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "onward/module.h"
-#include "raw/raw_codec.h"
+#include "onward/raw/raw_codec.h"
 
 namespace onward {
 namespace {

@@ -5,10 +5,10 @@
 #include <stdexcept>
 #include <thread>
 
-#include "flatbuffers/flatbuffers_codec.h"
-#include "flex/flex_codec.h"
+#include "onward/flatbuffers/flatbuffers_codec.h"
+#include "onward/flex/flex_codec.h"
+#include "onward/raw/raw_codec.h"
 #include "onward/value.h"
-#include "raw/raw_codec.h"
 
 namespace onward::test {
 

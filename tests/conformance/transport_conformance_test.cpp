@@ -11,12 +11,12 @@
 #include <atomic>
 #include <cstring>
 
-#include "inproc/inproc_transport.h"
-#include "shm/shm_transport.h"
-#include "tcp/tcp_transport.h"
+#include "onward/inproc/inproc_transport.h"
+#include "onward/shm/shm_transport.h"
+#include "onward/tcp/tcp_transport.h"
+#include "onward/tls/tls_transport.h"
+#include "onward/unix/unix_transport.h"
 #include "tls/certificate_authority.h"
-#include "tls/tls_transport.h"
-#include "unix/unix_transport.h"
 
 namespace onward::testing_support {
 namespace {

@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "flex/flex_codec.h"
 #include "fuzz_input.h"
+#include "onward/flex/flex_codec.h"
 #include "onward/value_dynamic.h"
 
 namespace onward::fuzz {

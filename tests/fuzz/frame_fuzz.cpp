@@ -16,8 +16,8 @@
 
 #include "../unit/transports/fake_stream.h"
 #include "fuzz_input.h"
-#include "stream/frame_reader.h"
-#include "stream/frame_writer.h"
+#include "onward/stream/frame_reader.h"
+#include "onward/stream/frame_writer.h"
 
 namespace onward::fuzz {
 namespace {

@@ -14,8 +14,8 @@
 #include <cstdint>
 
 #include "fuzz_input.h"
+#include "onward/stream/file_descriptor.h"
 #include "shm/shm_memory.h"
-#include "stream/file_descriptor.h"
 
 namespace onward::fuzz {
 

@@ -15,8 +15,8 @@
 #include "fuzz_input.h"
 #include "onward/clock.h"
 #include "onward/event_loop.h"
+#include "onward/stream/file_descriptor.h"
 #include "onward/transport.h"
-#include "stream/file_descriptor.h"
 
 namespace onward::fuzz {
 

@@ -14,8 +14,8 @@
 #include <optional>
 #include <string>
 
+#include "onward/shm/shm_transport.h"
 #include "shm/shm_rendezvous.h"
-#include "shm/shm_transport.h"
 #include "shm_descriptors.h"
 #include "shm_fuzz.h"
 #include "stream/local_address.h"

@@ -15,10 +15,10 @@
 #include <optional>
 #include <string>
 
+#include "onward/stream/frame.h"
+#include "onward/stream/stream_connection.h"
 #include "shm/shm_stream.h"
 #include "shm_fuzz.h"
-#include "stream/frame.h"
-#include "stream/stream_connection.h"
 
 namespace onward::fuzz {
 namespace {

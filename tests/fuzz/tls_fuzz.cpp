@@ -21,11 +21,12 @@
 #include "../unit/transports/fake_stream.h"
 #include "../unit/transports/tls_fixture.h"
 #include "fuzz_input.h"
+#include "onward/stream/file_descriptor.h"
+#include "onward/tls/tls_transport.h"
 #include "tls/certificate_names.h"
 #include "tls/tls_context.h"
 #include "tls/tls_errors.h"
 #include "tls/tls_stream.h"
-#include "tls/tls_transport.h"
 
 namespace onward::fuzz {
 namespace {

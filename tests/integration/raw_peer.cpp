@@ -16,7 +16,7 @@
 #include <system_error>
 #include <utility>
 
-#include "flex/flex_codec.h"
+#include "onward/flex/flex_codec.h"
 #include "onward/function.h"
 #include "onward/value.h"
 #include "wire.h"

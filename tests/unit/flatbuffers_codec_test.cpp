@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // FlatTable, with the codecs that carry it.
-#include "flatbuffers/flatbuffers_codec.h"
+#include "onward/flatbuffers/flatbuffers_codec.h"
 
 #include <gtest/gtest.h>
 
@@ -12,8 +12,8 @@
 
 #include "../conformance/value_generator.h"
 #include "flat_table_test_generated.h"
-#include "flatbuffers/flat_table.h"
-#include "flex/flex_codec.h"
+#include "onward/flatbuffers/flat_table.h"
+#include "onward/flex/flex_codec.h"
 #include "onward/value.h"
 
 namespace onward::test {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "../conformance/value_generator.h"
-#include "flex/flex_codec.h"
+#include "onward/flex/flex_codec.h"
 #include "onward/value.h"
 #include "onward/value_dynamic.h"
 

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "../conformance/value_generator.h"
+#include "onward/raw/raw_codec.h"
 #include "onward/value.h"
-#include "raw/raw_codec.h"
 
 namespace onward::test {
 namespace {

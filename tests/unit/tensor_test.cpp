@@ -5,7 +5,7 @@
 
 #include <cstring>
 
-#include "flex/flex_codec.h"
+#include "onward/flex/flex_codec.h"
 #include "onward/value.h"
 
 namespace onward {

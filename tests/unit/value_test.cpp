@@ -9,7 +9,7 @@
 #include <limits>
 #include <memory>
 
-#include "flex/flex_codec.h"
+#include "onward/flex/flex_codec.h"
 #include "onward/value_dynamic.h"
 
 namespace demo {

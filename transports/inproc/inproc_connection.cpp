@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "stream/frame.h"
+#include "onward/stream/frame.h"
 
 namespace onward {
 

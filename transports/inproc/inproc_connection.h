@@ -9,8 +9,8 @@
 #include "inproc/inproc_link.h"
 #include "onward/event_loop.h"
 #include "onward/message.h"
+#include "onward/stream/deferred.h"
 #include "onward/transport.h"
-#include "stream/deferred.h"
 
 namespace onward {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "inproc/inproc_transport.h"
+#include "onward/inproc/inproc_transport.h"
 #include "onward/module.h"
 
 namespace onward {

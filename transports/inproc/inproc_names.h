@@ -7,8 +7,8 @@
 #include <string>
 
 #include "inproc/inproc_link.h"
-#include "inproc/inproc_transport.h"
 #include "onward/event_loop.h"
+#include "onward/inproc/inproc_transport.h"
 
 namespace onward {
 

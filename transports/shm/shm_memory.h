@@ -17,7 +17,7 @@
 #include <memory>
 
 #include "onward/status.h"
-#include "stream/file_descriptor.h"
+#include "onward/stream/file_descriptor.h"
 
 namespace onward {
 

@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "onward/stream/payload_area.h"
 #include "shm/shm_memory.h"
-#include "stream/payload_area.h"
 
 namespace onward {
 

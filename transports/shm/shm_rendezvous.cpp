@@ -12,7 +12,7 @@
 #include <cstring>
 #include <utility>
 
-#include "stream/socket_stream.h"
+#include "onward/stream/socket_stream.h"
 
 namespace onward {
 namespace {

@@ -10,10 +10,10 @@
 #include <string>
 
 #include "onward/event_loop.h"
+#include "onward/shm/shm_transport.h"
+#include "onward/stream/stream_connection.h"
 #include "shm/shm_stream.h"
-#include "shm/shm_transport.h"
 #include "stream/local_connector.h"
-#include "stream/stream_connection.h"
 
 namespace onward {
 

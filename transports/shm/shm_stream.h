@@ -5,10 +5,10 @@
 #include <memory>
 
 #include "onward/event_loop.h"
+#include "onward/stream/byte_stream.h"
+#include "onward/stream/file_descriptor.h"
 #include "shm/shm_payloads.h"
 #include "shm/shm_ring.h"
-#include "stream/byte_stream.h"
-#include "stream/file_descriptor.h"
 
 namespace onward {
 

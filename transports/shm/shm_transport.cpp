@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "shm/shm_transport.h"
+#include "onward/shm/shm_transport.h"
 
 #include <sys/socket.h>
 
 #include <utility>
 
+#include "onward/stream/stream_connection.h"
+#include "onward/stream/stream_listener.h"
 #include "shm/shm_memory.h"
 #include "shm/shm_rendezvous.h"
-#include "stream/stream_connection.h"
-#include "stream/stream_listener.h"
 
 namespace onward {
 namespace {

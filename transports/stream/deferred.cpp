@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "stream/deferred.h"
+#include "onward/stream/deferred.h"
 
 #include "onward/object_pool.h"
 

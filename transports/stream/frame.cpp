@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "stream/frame.h"
+#include "onward/stream/frame.h"
 
 #include <cstddef>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "stream/frame_reader.h"
+#include "onward/stream/frame_reader.h"
 
 #include <algorithm>
 #include <cstring>

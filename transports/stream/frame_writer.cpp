@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "stream/frame_writer.h"
+#include "onward/stream/frame_writer.h"
 
 #include <algorithm>
 #include <array>
@@ -8,7 +8,7 @@
 #include <limits>
 #include <utility>
 
-#include "stream/frame.h"
+#include "onward/stream/frame.h"
 
 namespace onward {
 namespace {

@@ -8,10 +8,10 @@
 #include <optional>
 #include <utility>
 
+#include "onward/stream/socket_stream.h"
+#include "onward/stream/stream_connection.h"
+#include "onward/stream/stream_listener.h"
 #include "stream/socket_address.h"
-#include "stream/socket_stream.h"
-#include "stream/stream_connection.h"
-#include "stream/stream_listener.h"
 #include "stream/tcp_connector.h"
 
 namespace onward {

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What transports over TCP share: addresses, names, connecting, listening. tcp puts frames on the socket as
-// it is, tls puts a layer between.
-//
-// SCHEME://HOST:PORT. An IPv6 address stands in brackets. To connect, HOST is a name or an address; to
-// listen, an address of this machine, `localhost` (127.0.0.1), or `*` or nothing for all of them,
-// IPv6 and IPv4. Port 0 listens on a free port, which Listener::url() then names.
+// it is, tls puts a layer between. tcp_options.h says what their URLs are.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +14,10 @@
 #include "onward/event_loop.h"
 #include "onward/message.h"
 #include "onward/status.h"
+#include "onward/stream/byte_stream.h"
+#include "onward/stream/file_descriptor.h"
+#include "onward/stream/tcp_options.h"
 #include "onward/transport.h"
-#include "stream/byte_stream.h"
-#include "stream/file_descriptor.h"
 #include "stream/resolver.h"
 
 namespace onward {
@@ -33,17 +30,6 @@ inline constexpr std::chrono::seconds kTcpKeepaliveIdle{30};
 inline constexpr std::chrono::seconds kTcpKeepaliveInterval{10};
 inline constexpr int kTcpKeepaliveProbes = 3;
 inline constexpr std::chrono::seconds kTcpUserTimeout{60};
-
-struct TcpOptions {
-  // For the whole of it: looking the name up, and all of its addresses, one after the other.
-  Duration connect_timeout = std::chrono::seconds(10);
-  // Sizes of the system's buffers; 0: as the system tunes them by itself, which is fastest.
-  int send_buffer_bytes = 0;
-  int receive_buffer_bytes = 0;
-  // Finds the numeric addresses of a name, and may take its time: it runs on a thread of its own,
-  // which outlives the transport while it does. Default: the system's resolver.
-  std::function<Result<std::vector<std::string>>(const std::string& host)> resolve = {};
-};
 
 class InternetTransport : public Transport {
  public:

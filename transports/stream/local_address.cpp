@@ -9,7 +9,7 @@
 #include <cstring>
 #include <optional>
 
-#include "stream/socket_stream.h"
+#include "onward/stream/socket_stream.h"
 
 namespace onward {
 

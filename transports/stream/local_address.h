@@ -16,8 +16,8 @@
 
 #include "onward/identity.h"
 #include "onward/status.h"
+#include "onward/stream/file_descriptor.h"
 #include "onward/url.h"
-#include "stream/file_descriptor.h"
 
 namespace onward {
 

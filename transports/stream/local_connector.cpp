@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "stream/socket_stream.h"
+#include "onward/stream/socket_stream.h"
 
 namespace onward {
 

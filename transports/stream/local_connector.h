@@ -5,9 +5,9 @@
 #include <string>
 
 #include "onward/event_loop.h"
-#include "stream/file_descriptor.h"
+#include "onward/stream/file_descriptor.h"
+#include "onward/stream/stream_connection.h"
 #include "stream/local_address.h"
-#include "stream/stream_connection.h"
 
 namespace onward {
 

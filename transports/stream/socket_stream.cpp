@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "stream/socket_stream.h"
+#include "onward/stream/socket_stream.h"
 
 #include <sys/socket.h>
 

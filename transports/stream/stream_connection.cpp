@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "stream/stream_connection.h"
+#include "onward/stream/stream_connection.h"
 
 #include <array>
 #include <utility>

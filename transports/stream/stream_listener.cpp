@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "stream/stream_listener.h"
+#include "onward/stream/stream_listener.h"
 
 #include <sys/socket.h>
 
@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "onward/log.h"
-#include "stream/socket_stream.h"
+#include "onward/stream/socket_stream.h"
 
 namespace onward {
 

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <utility>
 
-#include "stream/socket_stream.h"
+#include "onward/stream/socket_stream.h"
 
 namespace onward {
 namespace {

@@ -7,13 +7,13 @@
 #include <vector>
 
 #include "onward/event_loop.h"
+#include "onward/stream/byte_stream.h"
+#include "onward/stream/file_descriptor.h"
+#include "onward/stream/stream_connection.h"
 #include "onward/url.h"
-#include "stream/byte_stream.h"
-#include "stream/file_descriptor.h"
 #include "stream/internet_transport.h"
 #include "stream/resolver.h"
 #include "stream/socket_address.h"
-#include "stream/stream_connection.h"
 
 namespace onward {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "onward/module.h"
 #include "stream/tcp_parameters.h"
-#include "tcp/tcp_transport.h"
+#include "onward/tcp/tcp_transport.h"
 
 namespace onward {
 namespace {

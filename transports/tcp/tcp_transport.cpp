@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tcp/tcp_transport.h"
+#include "onward/tcp/tcp_transport.h"
 
 #include <utility>
 
-#include "stream/socket_stream.h"
+#include "onward/stream/socket_stream.h"
+#include "stream/internet_transport.h"
 
 namespace onward {
 namespace {

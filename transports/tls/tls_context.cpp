@@ -9,9 +9,9 @@
 #include <system_error>
 #include <utility>
 
+#include "onward/tls/tls_transport.h"
 #include "tls/certificate_names.h"
 #include "tls/tls_errors.h"
-#include "tls/tls_transport.h"
 
 namespace onward {
 namespace {

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "onward/status.h"
+#include "onward/tls/tls_options.h"
 #include "tls/openssl_handle.h"
 #include "tls/session_cache.h"
-#include "tls/tls_options.h"
 
 namespace onward {
 

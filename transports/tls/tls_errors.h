@@ -12,7 +12,7 @@
 #include <string>
 
 #include "onward/status.h"
-#include "tls/tls_options.h"
+#include "onward/tls/tls_options.h"
 
 namespace onward {
 

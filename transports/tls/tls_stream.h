@@ -7,7 +7,7 @@
 #include <string>
 
 #include "onward/buffer.h"
-#include "stream/byte_stream.h"
+#include "onward/stream/byte_stream.h"
 #include "tls/openssl_handle.h"
 #include "tls/tls_context.h"
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tls/tls_transport.h"
+#include "onward/tls/tls_transport.h"
 
 #include <utility>
 
-#include "stream/socket_stream.h"
+#include "onward/stream/socket_stream.h"
+#include "stream/internet_transport.h"
 #include "tls/tls_context.h"
 #include "tls/tls_stream.h"
 

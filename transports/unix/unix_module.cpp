@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "onward/module.h"
-#include "unix/unix_transport.h"
+#include "onward/unix/unix_transport.h"
 
 namespace onward {
 namespace {

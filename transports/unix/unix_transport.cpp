@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "unix/unix_transport.h"
+#include "onward/unix/unix_transport.h"
 
 #include <sys/socket.h>
 
 #include <utility>
 
+#include "onward/stream/socket_stream.h"
+#include "onward/stream/stream_connection.h"
+#include "onward/stream/stream_listener.h"
 #include "stream/local_connector.h"
-#include "stream/socket_stream.h"
-#include "stream/stream_connection.h"
-#include "stream/stream_listener.h"
 
 namespace onward {
 namespace {

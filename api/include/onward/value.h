@@ -22,7 +22,7 @@
 //   structs with ONWARD_MEMBERS (value_members.h)   map            the struct's name
 //   Tensor (tensor.h)                               tensor         tensor
 //   DynamicValue (value_dynamic.h)                  anything       any
-//   FlatTable<T> (flatbuffers/flat_table.h)         table          table demo.Point
+//   FlatTable<T> (onward/flatbuffers/flat_table.h)  table          table demo.Point
 //
 // What borrows points into the message: good as a handler's parameter, during the call. Decoding a
 // scalar, a view or a Buffer allocates nothing.

@@ -15,13 +15,14 @@
 #include <variant>
 #include <vector>
 
+#include "onward/export.h"
 #include "onward/parameter.h"
 #include "onward/status.h"
 
 namespace onward {
 
 // One value of a configuration and where it stands.
-struct Setting {
+struct ONWARD_API Setting {
   using Scalar =
       std::variant<bool, std::int64_t, double, std::string, std::vector<std::string>, std::vector<std::int64_t>>;
   Scalar value = {};
@@ -43,7 +44,7 @@ struct SettingError {
   [[nodiscard]] std::string text() const { return origin.empty() ? message : origin + ": " + message; }
 };
 
-class Arguments {
+class ONWARD_API Arguments {
  public:
   Arguments() = default;
 

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <utility>
 
+#include "onward/export.h"
+
 namespace onward {
 
 // A slice of a counted block: three words, cheap to copy and to cut. Many Buffers may share a block;
@@ -19,7 +21,7 @@ namespace onward {
 //
 // A small slice of a large block keeps the whole block: whoever keeps a received slice for long
 // copies it (copy_of) or accepts that.
-class Buffer {
+class ONWARD_API Buffer {
  public:
   // Bytes in front of data() that prepend() may use; every allocated Buffer starts with this much,
   // enough for a frame header and the table of four segments.
@@ -97,7 +99,7 @@ class Buffer {
 
 // Bytes that grow at the end, in pooled memory with header room: what an Encoder writes into.
 // Reusable: take() leaves it empty.
-class BufferWriter {
+class ONWARD_API BufferWriter {
  public:
   explicit BufferWriter(std::size_t initial_bytes = 192) : initial_bytes_(initial_bytes) {}
 
@@ -131,7 +133,7 @@ struct BufferPoolStatistics {
   std::size_t in_use_bytes = 0;
   std::size_t idle_bytes = 0;  // kept for reuse, at most kMaxIdleBytes
 };
-[[nodiscard]] BufferPoolStatistics buffer_pool_statistics() noexcept;
+[[nodiscard]] ONWARD_API BufferPoolStatistics buffer_pool_statistics() noexcept;
 // Idle memory beyond this goes back to the operating system.
 inline constexpr std::size_t kMaxIdleBytes = std::size_t{256} << 20;
 

@@ -10,12 +10,14 @@
 #include <mutex>
 #include <vector>
 
+#include "onward/export.h"
+
 namespace onward {
 
 using Duration = std::chrono::nanoseconds;
 using TimePoint = std::chrono::time_point<std::chrono::steady_clock, Duration>;
 
-class Clock {
+class ONWARD_API Clock {
  public:
   virtual ~Clock() = default;
   [[nodiscard]] virtual TimePoint now() const noexcept = 0;
@@ -29,7 +31,7 @@ class Clock {
 
 // Time that moves only when told. Any thread may read it and move it; each move wakes the loops that
 // were built on it.
-class ManualClock final : public Clock {
+class ONWARD_API ManualClock final : public Clock {
  public:
   [[nodiscard]] TimePoint now() const noexcept override;
   [[nodiscard]] Duration sleep_until(TimePoint deadline) const noexcept override;

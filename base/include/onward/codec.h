@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "onward/buffer.h"
+#include "onward/export.h"
 #include "onward/message.h"
 #include "onward/status.h"
 
@@ -60,8 +61,8 @@ enum class NumberType : std::uint8_t {
   kFloat64 = 12,
 };
 inline constexpr std::uint8_t kNumberTypes = 13;
-[[nodiscard]] std::size_t size_of(NumberType type) noexcept;         // bytes an element
-[[nodiscard]] std::string_view to_string(NumberType type) noexcept;  // "float32"
+[[nodiscard]] ONWARD_API std::size_t size_of(NumberType type) noexcept;         // bytes an element
+[[nodiscard]] ONWARD_API std::string_view to_string(NumberType type) noexcept;  // "float32"
 
 enum class ValueKind : std::uint8_t {
   kNull,
@@ -77,7 +78,7 @@ enum class ValueKind : std::uint8_t {
   kTensor,
   kTable
 };
-[[nodiscard]] std::string_view to_string(ValueKind kind) noexcept;  // "an integer", for messages
+[[nodiscard]] ONWARD_API std::string_view to_string(ValueKind kind) noexcept;  // "an integer", for messages
 
 // A dense array in row-major order. `data` holds exactly the product of `shape` elements.
 struct TensorValue {
@@ -87,7 +88,7 @@ struct TensorValue {
 };
 inline constexpr std::size_t kMaxTensorRank = 32;
 // OK if the shape's product, which must not overflow, is what `value.data` holds.
-[[nodiscard]] Status check_tensor(const TensorValue& value);
+[[nodiscard]] ONWARD_API Status check_tensor(const TensorValue& value);
 
 // Bytes at least this large, given as a Buffer, travel as a segment beside the body.
 inline constexpr std::size_t kSegmentThresholdBytes = 4096;
@@ -97,7 +98,7 @@ inline constexpr std::size_t kMaxValueDepth = 64;
 // Writes one value; a codec's encode() lends it to its caller. Containers nest. Errors stick: after
 // fail(), or after a value that the codec cannot carry, the rest is ignored and encode() returns the
 // first error.
-class Encoder {
+class ONWARD_API Encoder {
  public:
   virtual void null() = 0;
   virtual void boolean(bool value) = 0;
@@ -136,7 +137,7 @@ class Encoder {
 // Reads one value, pulled by the type that expects it. Every byte is verified before it is used.
 // Errors stick: after the first, each call returns an empty value and decode() returns the error,
 // INVALID_ARGUMENT, which says what was found where and what was expected.
-class Decoder {
+class ONWARD_API Decoder {
  public:
   // What the next value is. kNull after an error.
   [[nodiscard]] virtual ValueKind peek() = 0;
@@ -191,7 +192,7 @@ class Decoder {
 };
 
 // Stateless, thread-safe. The id travels in every message, so peers may mix codecs.
-class Codec {
+class ONWARD_API Codec {
  public:
   virtual ~Codec() = default;
   // 1 flex, 2 flatbuffers, 3 raw; 64 to 255 for others. Never reused for another format.

@@ -9,12 +9,13 @@
 #include <string_view>
 #include <vector>
 
+#include "onward/export.h"
 #include "onward/status.h"
 
 namespace onward {
 
 // What the peer of a connection has proved to be.
-struct PeerIdentity {
+struct ONWARD_API PeerIdentity {
   // Best first: the names in its certificate ("worker-1"), or the user of a process of this machine
   // ("uid:1000"), or "self" for this process. Empty: it has proved nothing.
   std::vector<std::string> names;
@@ -36,10 +37,10 @@ struct CallerInfo {
 // Who called the function that this thread runs, until it returns: on the kernel thread, and on the pool in a
 // blocking function. Null elsewhere, so also in callbacks that run later: a function that needs it there keeps
 // a copy.
-[[nodiscard]] const std::shared_ptr<const CallerInfo>& current_caller() noexcept;
+[[nodiscard]] ONWARD_API const std::shared_ptr<const CallerInfo>& current_caller() noexcept;
 
 // Makes `caller` the current one of this thread while it lives.
-class CallerScope {
+class ONWARD_API CallerScope {
  public:
   explicit CallerScope(const std::shared_ptr<const CallerInfo>& caller) noexcept;
   ~CallerScope();
@@ -51,12 +52,12 @@ class CallerScope {
 };
 
 // True if `text` is `pattern`, in which each * stands for any characters, or none.
-[[nodiscard]] bool matches(std::string_view pattern, std::string_view text) noexcept;
+[[nodiscard]] ONWARD_API bool matches(std::string_view pattern, std::string_view text) noexcept;
 // True if one of `patterns` matches one of the peer's names, or "anonymous" if it has none.
-[[nodiscard]] bool matches_any(const std::vector<std::string>& patterns, const PeerIdentity& peer) noexcept;
+[[nodiscard]] ONWARD_API bool matches_any(const std::vector<std::string>& patterns, const PeerIdentity& peer) noexcept;
 
 // Which peers may call which functions.
-class AccessRules {
+class ONWARD_API AccessRules {
  public:
   // The functions whose names match `pattern` are for peers that match one of `identities`; an empty list: for
   // nobody. ALREADY_EXISTS if there is a rule for that pattern.

@@ -11,14 +11,16 @@
 #include <new>
 #include <utility>
 
+#include "onward/export.h"
+
 namespace onward {
 
 inline constexpr std::size_t kMaxPooledBytes = 1024;
 
 // Aligned to 16. Larger than kMaxPooledBytes goes to operator new. Throws std::bad_alloc. Any thread.
-[[nodiscard]] void* pool_allocate(std::size_t bytes);
+[[nodiscard]] ONWARD_API void* pool_allocate(std::size_t bytes);
 // `bytes` as it was asked for.
-void pool_free(void* memory, std::size_t bytes) noexcept;
+ONWARD_API void pool_free(void* memory, std::size_t bytes) noexcept;
 
 // new and delete through the pool, for a type that is deleted as itself.
 template <class T, class... Args>

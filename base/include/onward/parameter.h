@@ -21,10 +21,12 @@
 #include <variant>
 #include <vector>
 
+#include "onward/export.h"
+
 namespace onward {
 
 // One key. A constant; its strings are literals.
-struct Parameter {
+struct ONWARD_API Parameter {
   enum class Type : std::uint8_t { kBoolean, kInteger, kNumber, kString, kFile, kStrings, kIntegers };
   using Default = std::variant<std::monostate, bool, std::int64_t, double, std::string_view>;
   static constexpr std::size_t kMaxChoices = 6;

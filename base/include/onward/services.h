@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 
+#include "onward/export.h"
 #include "onward/status.h"
 
 namespace onward {
@@ -28,7 +29,7 @@ struct ServiceName {
 };
 
 // The services of one node. Kernel thread only.
-class Services {
+class ONWARD_API Services {
  public:
   // ALREADY_EXISTS, with who has it, for a name that is taken.
   Status provide(const ServiceName& service, void* object, std::string_view module);

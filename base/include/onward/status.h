@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "onward/export.h"
+
 namespace onward {
 
 enum class StatusCode : std::uint8_t {
@@ -38,7 +40,7 @@ enum class StatusCode : std::uint8_t {
 };
 
 // The canonical upper-case name, "DEADLINE_EXCEEDED"; "UNKNOWN" for a value out of range.
-[[nodiscard]] std::string_view to_string(StatusCode code) noexcept;
+[[nodiscard]] ONWARD_API std::string_view to_string(StatusCode code) noexcept;
 
 // One line of a remote traceback: where an error passed through.
 struct Hop {
@@ -52,7 +54,7 @@ struct Hop {
 // An outcome: OK, or a code with a message, the exception type that it came from, and the trail of
 // hops, innermost first. Immutable, one pointer wide, OK is the null pointer: copying an error is
 // one atomic increment, so it may be handed to any number of callbacks. Thread-safe as a value.
-class [[nodiscard]] Status {
+class [[nodiscard]] ONWARD_API Status {
  public:
   Status() noexcept = default;
   // A code of kOk gives OK and drops the message.
@@ -103,7 +105,7 @@ using Result = std::expected<T, Status>;
 }
 
 // The one exception that Onward throws at its users. what() is status().to_string().
-class RpcError : public std::runtime_error {
+class ONWARD_API RpcError : public std::runtime_error {
  public:
   explicit RpcError(Status status) : std::runtime_error(status.to_string()), status_(std::move(status)) {}
   RpcError(StatusCode code, std::string message) : RpcError(Status(code, std::move(message))) {}
@@ -117,8 +119,8 @@ class RpcError : public std::runtime_error {
 
 // The one place where user exceptions become values. An RpcError gives its own status; any other
 // std::exception gives UNKNOWN with what() and its type name; anything else UNKNOWN.
-[[nodiscard]] Status status_from(const std::exception_ptr& error) noexcept;
+[[nodiscard]] ONWARD_API Status status_from(const std::exception_ptr& error) noexcept;
 // The same for the exception being handled; only inside a catch block.
-[[nodiscard]] Status status_from_current_exception() noexcept;
+[[nodiscard]] ONWARD_API Status status_from_current_exception() noexcept;
 
 }  // namespace onward

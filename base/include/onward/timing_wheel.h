@@ -9,13 +9,15 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "onward/export.h"
+
 namespace onward {
 
 class TimingWheel;
 
 // Derive from it (privately owned by whoever waits). Must not move while armed; destroying an armed
 // timer without cancelling it is a bug.
-class WheelTimer {
+class ONWARD_API WheelTimer {
  public:
   WheelTimer() = default;
   WheelTimer(const WheelTimer&) = delete;
@@ -38,7 +40,7 @@ class WheelTimer {
 };
 
 // Not thread-safe. Ticks only ever grow.
-class TimingWheel {
+class ONWARD_API TimingWheel {
  public:
   static constexpr std::uint64_t kNever = ~std::uint64_t{0};
 

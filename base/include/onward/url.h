@@ -5,13 +5,14 @@
 #include <string>
 #include <string_view>
 
+#include "onward/export.h"
 #include "onward/status.h"
 
 namespace onward {
 
 // Where a node listens or is reached: `scheme://rest`. What the rest means is the transport's:
 // tcp://HOST:PORT (an IPv6 address in brackets), unix:///path or unix://@abstract, inproc://NAME.
-struct Url {
+struct ONWARD_API Url {
   std::string scheme;  // lower case, [a-z][a-z0-9+.-]*
   std::string rest;    // everything behind "://"
 
@@ -23,7 +24,7 @@ struct Url {
   friend bool operator==(const Url&, const Url&) = default;
 };
 
-struct HostPort {
+struct ONWARD_API HostPort {
   std::string host;  // without brackets; may be empty or "*" (any address) where one listens
   std::uint16_t port = 0;
 

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "onward/codec.h"
+#include "onward/export.h"
 #include "onward/function.h"
 #include "onward/future.h"
 #include "onward/timing_wheel.h"
@@ -65,7 +66,7 @@ class Destination {
 
 // A call under way. Pooled; belongs to the kernel from start_call() on, which calls exactly one of
 // on_response() and on_failure(), on the loop's thread, and then destroy().
-class OutgoingCall : public WheelTimer {
+class ONWARD_API OutgoingCall : public WheelTimer {
  public:
   virtual void on_response(const Codec& codec, InboundMessage& message) noexcept = 0;
   virtual void on_failure(const Status& error) noexcept = 0;

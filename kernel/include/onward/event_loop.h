@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "onward/clock.h"
+#include "onward/export.h"
 #include "onward/status.h"
 #include "onward/timing_wheel.h"
 
@@ -38,7 +39,7 @@ struct Activity {
 
 // A thing to do once, on the loop's thread, from the ready queue. Intrusive: queueing allocates
 // nothing. Exactly one of run() and drop() is called, and may destroy the task.
-class Task {
+class ONWARD_API Task {
  public:
   virtual void run() noexcept = 0;
   // The loop is gone; `run` will never be called. Any thread.
@@ -56,7 +57,7 @@ class Task {
 
 // A loop as seen from elsewhere: may be kept longer than the loop and used from any thread. Counted;
 // made by the EventLoop. After the loop's end, tasks are dropped.
-class LoopHandle {
+class ONWARD_API LoopHandle {
  public:
   // From the loop's thread: to the end of its ready queue. From others: into its inbox, waking it.
   // A task whose loop has ended is dropped before this returns.
@@ -98,7 +99,7 @@ class LoopHandle {
 };
 
 // Something that collects output during a turn and writes it at its end.
-class Flushable {
+class ONWARD_API Flushable {
  public:
   virtual void flush() = 0;
 
@@ -114,7 +115,7 @@ class Flushable {
 // Something that another process changes in memory, where a loop that is awake looks without a system call.
 // While it stands in the loop's list it is looked at in every turn: until the loop sleeps, or it has been idle for
 // long.
-class Pollable {
+class ONWARD_API Pollable {
  public:
   // Quick: whether work() has something to do.
   [[nodiscard]] virtual bool has_work() noexcept = 0;
@@ -144,7 +145,7 @@ struct EventLoopOptions {
   std::function<void(const std::string& activity, Duration held)> on_slow_callback = {};
 };
 
-class EventLoop {
+class ONWARD_API EventLoop {
  public:
   // Throws RpcError(RESOURCE_EXHAUSTED) if the system has no descriptors left. `clock` must outlive it.
   explicit EventLoop(EventLoopOptions options = {}, Clock& clock = Clock::steady());
@@ -266,7 +267,7 @@ class EventLoop {
 
 // Readiness of one file descriptor: level-triggered, or, if asked for, edge-triggered. Does not own the descriptor;
 // destroy the watcher before closing it. Loop thread only.
-class IoWatcher {
+class ONWARD_API IoWatcher {
  public:
   using Callback = void (*)(void* context);
   // The callbacks run on the loop's thread and may destroy what owns the watcher only through dispose().
@@ -291,7 +292,7 @@ class IoWatcher {
 };
 
 // A timer with a function, for what is not on a hot path. Loop thread only; cancelled when destroyed.
-class Timer {
+class ONWARD_API Timer {
  public:
   Timer(EventLoop& loop, std::move_only_function<void()> on_expired);
   ~Timer();

@@ -16,6 +16,7 @@
 #include <unordered_map>
 
 #include "onward/codec.h"
+#include "onward/export.h"
 #include "onward/future.h"
 #include "onward/pool.h"
 
@@ -29,7 +30,7 @@ namespace onward {
 }
 
 // A function's name as callers and callees share it. Interned: one object a name, for ever.
-struct FunctionName : Activity {
+struct ONWARD_API FunctionName : Activity {
   std::uint64_t id = 0;
 
   static constexpr std::size_t kMaxBytes = 255;
@@ -38,7 +39,7 @@ struct FunctionName : Activity {
 };
 
 // "(int32, string) -> list<float64>", and its 32-bit hash, never 0, which requests carry.
-struct Signature {
+struct ONWARD_API Signature {
   std::string text;
   std::uint32_t hash = 0;
 
@@ -46,12 +47,12 @@ struct Signature {
 };
 
 enum class RunMode : std::uint8_t { kDirect, kAsync, kBlocking };
-[[nodiscard]] std::string_view to_string(RunMode mode) noexcept;
+[[nodiscard]] ONWARD_API std::string_view to_string(RunMode mode) noexcept;
 
 class Function;
 
 // Where responses go: one connection, seen from a function. Loop thread only. Counted.
-class ReplySink {
+class ONWARD_API ReplySink {
  public:
   virtual void send_result(std::uint64_t call_id, const Codec& codec, const Function& function,
                            FunctionRef<void(Encoder&)> write) = 0;
@@ -96,7 +97,7 @@ struct IncomingCall {
   TimePoint deadline;            // max() for none
 };
 
-class Function {
+class ONWARD_API Function {
  public:
   Function(const FunctionName& name, const Signature& signature, RunMode mode, std::string documentation)
       : name_(name), signature_(signature), mode_(mode), documentation_(std::move(documentation)) {}
@@ -124,7 +125,7 @@ class Function {
 };
 
 // A node's functions. Filled before the node starts, constant afterwards: then any thread may read it.
-class FunctionTable {
+class ONWARD_API FunctionTable {
  public:
   // Registers `function`: a function pointer, a lambda or functor with one call operator, or blocking(…)
   // of these. ALREADY_EXISTS if the name, or another name with the same id, is there. Defined, as all that

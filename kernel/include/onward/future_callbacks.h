@@ -3,6 +3,7 @@
 // The bodies of Future's templates; included by future.h.
 #pragma once
 
+#include "onward/export.h"
 #include "onward/future.h"
 #include "onward/log.h"
 
@@ -17,7 +18,7 @@ bool drop_function(std::optional<F>& function, const Status& cause) noexcept {
   return scope.used();
 }
 
-void report_uncaught(const Status& error) noexcept;
+ONWARD_API void report_uncaught(const Status& error) noexcept;
 
 template <class T, class F>
 class ValueCallback final : public FutureCallback {

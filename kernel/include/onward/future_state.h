@@ -19,6 +19,7 @@
 #include <variant>
 
 #include "onward/event_loop.h"
+#include "onward/export.h"
 #include "onward/object_pool.h"
 #include "onward/status.h"
 
@@ -27,7 +28,7 @@ namespace onward::detail {
 class FutureStateBase;
 
 // Run once, on the loop's thread, after completion; then it is gone. Pooled.
-class FutureCallback {
+class ONWARD_API FutureCallback {
  public:
   // Runs and destroys itself. `last` if nothing else will read the state's value: it may be moved out.
   virtual void run(FutureStateBase& state, bool last) noexcept = 0;
@@ -46,7 +47,7 @@ class FutureCallback {
 
 // While one is alive on this thread, a Future whose last completer goes fails with `cause` rather than
 // with "broken promise": the callback that held it was skipped, or threw, for that reason.
-class BreakScope {
+class ONWARD_API BreakScope {
  public:
   explicit BreakScope(const Status& cause) noexcept : cause_(cause), outer_(current_) { current_ = this; }
   ~BreakScope() { current_ = outer_; }
@@ -77,7 +78,7 @@ struct Waiter {
   }
 };
 
-class FutureStateBase : public Task {
+class ONWARD_API FutureStateBase : public Task {
  public:
   enum class Phase : std::uint8_t { kPending, kClaimed, kValue, kError };
 

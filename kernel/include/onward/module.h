@@ -32,6 +32,7 @@
 #include <vector>
 
 #include "onward/arguments.h"
+#include "onward/export.h"
 #include "onward/future.h"
 #include "onward/services.h"
 #include "onward/status.h"
@@ -49,7 +50,7 @@ struct MessageLimits;
 struct ModuleDescriptor;
 
 // What a node gives its modules. Valid until the module has stopped. Kernel thread, unless said.
-class ModuleContext {
+class ONWARD_API ModuleContext {
  public:
   ModuleContext(Node& node, const ModuleDescriptor& descriptor, const Arguments& arguments, Services& services)
       : node_(node), descriptor_(descriptor), arguments_(arguments), services_(services) {}
@@ -88,7 +89,7 @@ class ModuleContext {
   Services& services_;
 };
 
-class Module {
+class ONWARD_API Module {
  public:
   virtual ~Module() = default;
   // On the kernel thread, before the node listens, behind the modules that it needs and wants, else in the order of
@@ -104,7 +105,7 @@ class Module {
 inline constexpr std::uint32_t kModuleAbiVersion = 2;
 
 // What this is the address of is there once in a program: see ModuleAbi.
-extern const char module_runtime;
+ONWARD_API extern const char module_runtime;
 
 // The first member of every descriptor, of any version: what must agree before the rest is looked at.
 struct ModuleAbi {
@@ -160,12 +161,12 @@ struct ModuleDescriptor {
 };
 
 // OK if this program can use what was compiled as `abi` says; else FAILED_PRECONDITION with both sides. Any thread.
-[[nodiscard]] Status check_module_abi(const ModuleAbi& abi);
+[[nodiscard]] ONWARD_API Status check_module_abi(const ModuleAbi& abi);
 
 // What the configuration says to a module, checked; what is wrong goes to `errors`, where `owner` is what it stands in,
 // "[tls]"; the module's name, if it is empty. Any thread.
-[[nodiscard]] Arguments check_module_arguments(const ModuleDescriptor& descriptor, Settings settings,
-                                               std::vector<SettingError>& errors, std::string owner = {});
+[[nodiscard]] ONWARD_API Arguments check_module_arguments(const ModuleDescriptor& descriptor, Settings settings,
+                                                          std::vector<SettingError>& errors, std::string owner = {});
 
 }  // namespace onward
 

@@ -15,6 +15,7 @@
 #include "onward/call.h"
 #include "onward/codec.h"
 #include "onward/event_loop.h"
+#include "onward/export.h"
 #include "onward/function.h"
 #include "onward/identity.h"
 #include "onward/module.h"
@@ -72,7 +73,7 @@ struct NodeOptions {
 
 class NodeCore;
 
-class Node {
+class ONWARD_API Node {
  public:
   // Throws RpcError: RESOURCE_EXHAUSTED, or INVALID_ARGUMENT for options that contradict themselves.
   explicit Node(NodeOptions options);

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "onward/export.h"
 #include "onward/future.h"
 
 namespace onward {
@@ -22,7 +23,7 @@ struct PoolOptions {
   std::size_t queue_limit = 4096;  // jobs that wait for a thread
 };
 
-class Pool {
+class ONWARD_API Pool {
  public:
   // `loop` is the one on whose thread the Futures' callbacks run. Threads start with the first job.
   Pool(LoopHandle& loop, std::string name, PoolOptions options);

@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "onward/event_loop.h"
+#include "onward/export.h"
 #include "onward/identity.h"
 #include "onward/message.h"
 #include "onward/status.h"
@@ -25,7 +26,7 @@
 namespace onward {
 
 // Who is told what happens on a Connection. Must outlive it, or outlive on_closed.
-class ConnectionEvents {
+class ONWARD_API ConnectionEvents {
  public:
   // Messages in the order they were sent. May call any method of the connection, and may destroy it
   // (through EventLoop::dispose, as always).
@@ -45,7 +46,7 @@ class ConnectionEvents {
 // it from on_accept. To let go of it at any time, also from its own callbacks, hand it to
 // EventLoop::dispose: it is closed at once (as by abort), calls back no more, and is freed at the end
 // of the turn.
-class Connection {
+class ONWARD_API Connection {
  public:
   virtual ~Connection() = default;
 
@@ -84,7 +85,7 @@ class Connection {
   static constexpr Duration kCloseTimeout = std::chrono::seconds(1);
 };
 
-class ListenerEvents {
+class ONWARD_API ListenerEvents {
  public:
   // A peer has connected. Whoever implements this owns the connection and calls start() on it, or
   // lets it go to refuse.
@@ -96,7 +97,7 @@ class ListenerEvents {
 
 // Accepts until it is destroyed (hand it to EventLoop::dispose from within callbacks). Running out of
 // file descriptors is logged and retried, never fatal. Connections that it accepted outlive it.
-class Listener {
+class ONWARD_API Listener {
  public:
   virtual ~Listener() = default;
   // Where it listens really: with the port that the system chose for port 0.
@@ -106,7 +107,7 @@ class Listener {
 };
 
 // A factory for one URL scheme, bound to one loop. Outlives what it made.
-class Transport {
+class ONWARD_API Transport {
  public:
   virtual ~Transport() = default;
   [[nodiscard]] virtual std::string_view scheme() const = 0;

@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "flex/flex_codec.h"
 #include "loop_fixture.h"
+#include "onward/flex/flex_codec.h"
 #include "onward/typed_function.h"
 
 namespace onward {

@@ -12,13 +12,13 @@
 #include <utility>
 #include <vector>
 
-#include "flex/flex_codec.h"
-#include "inproc/inproc_transport.h"
 #include "loop_fixture.h"
 #include "onward/combinators.h"
+#include "onward/flex/flex_codec.h"
+#include "onward/inproc/inproc_transport.h"
+#include "onward/raw/raw_codec.h"
 #include "onward/rpc.h"
-#include "raw/raw_codec.h"
-#include "tcp/tcp_transport.h"
+#include "onward/tcp/tcp_transport.h"
 
 namespace onward::test {
 

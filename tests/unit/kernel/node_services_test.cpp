@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Modules that need each other: order, services, optional ones, transports and codecs that come from modules.
-#include "inproc/inproc_transport.h"
+#include "onward/inproc/inproc_transport.h"
 #include "node_fixture.h"
-#include "raw/raw_codec.h"
+#include "onward/raw/raw_codec.h"
 
 namespace onward {
 namespace {

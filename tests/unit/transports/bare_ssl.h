@@ -8,10 +8,10 @@
 #include <string>
 #include <string_view>
 
+#include "onward/stream/file_descriptor.h"
+#include "onward/tls/tls_options.h"
 #include "onward/url.h"
-#include "stream/file_descriptor.h"
 #include "tls/openssl_handle.h"
-#include "tls/tls_options.h"
 
 namespace onward {
 

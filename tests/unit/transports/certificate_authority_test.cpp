@@ -10,9 +10,9 @@
 #include <fstream>
 #include <sstream>
 
+#include "onward/tls/tls_transport.h"
 #include "tls/certificate_names.h"
 #include "tls/tls_context.h"
-#include "tls/tls_transport.h"
 #include "tls_fixture.h"
 
 namespace onward {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "stream/byte_stream.h"
+#include "onward/stream/byte_stream.h"
 
 namespace onward {
 

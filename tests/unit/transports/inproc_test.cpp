@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "../../conformance/transport_conformance.h"
-#include "inproc/inproc_transport.h"
+#include "onward/inproc/inproc_transport.h"
 
 namespace onward {
 namespace {

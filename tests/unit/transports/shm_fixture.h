@@ -18,8 +18,8 @@
 #include <vector>
 
 #include "../../conformance/transport_conformance.h"
+#include "onward/stream/frame.h"
 #include "shm/shm_rendezvous.h"
-#include "stream/frame.h"
 
 namespace onward::test {
 

@@ -2,7 +2,7 @@
 //
 // StreamConnection over streams that misbehave as TLS and slow networks do: a byte at a time, not now,
 // reads that wait for writability and the other way round, input that the descriptor knows nothing of.
-#include "stream/stream_connection.h"
+#include "onward/stream/stream_connection.h"
 
 #include <gtest/gtest.h>
 #include <sys/ioctl.h>
@@ -11,8 +11,8 @@
 #include <array>
 #include <random>
 
+#include "onward/stream/socket_stream.h"
 #include "sanitizers.h"
-#include "stream/socket_stream.h"
 
 namespace onward {
 namespace {

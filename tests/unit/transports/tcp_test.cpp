@@ -15,10 +15,10 @@
 
 #include "../../conformance/transport_conformance.h"
 #include "onward/log.h"
+#include "onward/stream/stream_listener.h"
+#include "onward/tcp/tcp_transport.h"
 #include "stream/socket_address.h"
-#include "stream/stream_listener.h"
 #include "stream/tcp_connector.h"
-#include "tcp/tcp_transport.h"
 
 namespace onward {
 namespace {

@@ -9,8 +9,8 @@
 #include <filesystem>
 #include <string>
 
+#include "onward/tls/tls_options.h"
 #include "tls/certificate_authority.h"
-#include "tls/tls_options.h"
 
 namespace onward {
 

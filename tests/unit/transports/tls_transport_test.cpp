@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Who is let in over tls, and what both sides are told of those who are not.
-#include "tls/tls_transport.h"
+#include "onward/tls/tls_transport.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 
 #include "../../conformance/transport_conformance.h"
 #include "bare_ssl.h"
-#include "tcp/tcp_transport.h"
+#include "onward/tcp/tcp_transport.h"
 #include "tls_fixture.h"
 
 namespace onward {

@@ -10,9 +10,9 @@
 #include <fstream>
 
 #include "../../conformance/transport_conformance.h"
+#include "onward/unix/unix_transport.h"
 #include "stream/local_address.h"
 #include "stream/local_connector.h"
-#include "unix/unix_transport.h"
 
 namespace onward {
 namespace {

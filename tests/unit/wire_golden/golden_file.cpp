@@ -11,7 +11,7 @@
 #include <stdexcept>
 
 #include "onward/message.h"
-#include "stream/frame.h"
+#include "onward/stream/frame.h"
 
 namespace onward::testing_support {
 namespace {

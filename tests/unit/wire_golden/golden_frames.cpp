@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <tuple>
 
-#include "flex/flex_codec.h"
 #include "onward/codec.h"
+#include "onward/flex/flex_codec.h"
 #include "onward/function.h"
 #include "onward/typed_function.h"
 #include "onward/value.h"

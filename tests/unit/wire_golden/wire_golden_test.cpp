@@ -15,8 +15,8 @@
 
 #include "golden_file.h"
 #include "golden_frames.h"
-#include "stream/frame_reader.h"
-#include "stream/frame_writer.h"
+#include "onward/stream/frame_reader.h"
+#include "onward/stream/frame_writer.h"
 
 namespace onward::testing_support {
 namespace {

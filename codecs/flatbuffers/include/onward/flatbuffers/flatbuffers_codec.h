@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The codec of tables that flatc generates code for: the body is the finished FlatBuffers buffer itself,
-// which FlatTable (flatbuffers/flat_table.h) verifies and reads in place. Id 2, name "flatbuffers".
+// which FlatTable (flat_table.h) verifies and reads in place. Id 2, name "flatbuffers".
 //
 // Carries exactly one table, or none, as arguments and as a result. A table of at least
 // kSegmentThresholdBytes is a segment beside an empty body, without a copy. The table's type is not on the
@@ -11,9 +11,10 @@
 #include <memory>
 
 #include "onward/codec.h"
+#include "onward/export.h"
 
 namespace onward {
 
-[[nodiscard]] std::unique_ptr<Codec> make_flatbuffers_codec();
+[[nodiscard]] ONWARD_API std::unique_ptr<Codec> make_flatbuffers_codec();
 
 }  // namespace onward

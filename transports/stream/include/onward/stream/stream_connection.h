@@ -6,25 +6,26 @@
 #include <string>
 
 #include "onward/event_loop.h"
+#include "onward/export.h"
 #include "onward/message.h"
+#include "onward/stream/byte_stream.h"
+#include "onward/stream/deferred.h"
+#include "onward/stream/frame_reader.h"
+#include "onward/stream/frame_writer.h"
 #include "onward/transport.h"
-#include "stream/byte_stream.h"
-#include "stream/deferred.h"
-#include "stream/frame_reader.h"
-#include "stream/frame_writer.h"
 
 namespace onward {
 
 // Something that will bring a stream about: a name being looked up, a socket being connected.
 // Destroying it gives that up.
-class StreamConnector {
+class ONWARD_API StreamConnector {
  public:
   virtual ~StreamConnector() = default;
 };
 
 // A Connection over a stream of bytes. Closing is graceful without RST: when the output is written,
 // its end is announced, and what still comes in is discarded until the peer has closed, too.
-class StreamConnection final : public Connection, private Flushable {
+class ONWARD_API StreamConnection final : public Connection, private Flushable {
  public:
   // Waits for establish() or fail(). `description` names the peer in errors.
   StreamConnection(EventLoop& loop, const MessageLimits& limits, std::string description);

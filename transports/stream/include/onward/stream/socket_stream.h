@@ -3,8 +3,9 @@
 
 #include <string>
 
-#include "stream/byte_stream.h"
-#include "stream/file_descriptor.h"
+#include "onward/export.h"
+#include "onward/stream/byte_stream.h"
+#include "onward/stream/file_descriptor.h"
 
 namespace onward {
 
@@ -22,7 +23,7 @@ class DescriptorWatcher final : public StreamWatcher {
 };
 
 // A connected stream socket, as it is. The socket must be non-blocking. `peer` is who is at its other end.
-class SocketStream final : public ByteStream {
+class ONWARD_API SocketStream final : public ByteStream {
  public:
   explicit SocketStream(FileDescriptor socket, PeerIdentity peer = {})
       : socket_(std::move(socket)), peer_(std::move(peer)) {}
@@ -42,6 +43,6 @@ class SocketStream final : public ByteStream {
 };
 
 // "connection refused" for ECONNREFUSED: the system's text as part of a sentence.
-[[nodiscard]] std::string error_text(int error_number);
+[[nodiscard]] ONWARD_API std::string error_text(int error_number);
 
 }  // namespace onward

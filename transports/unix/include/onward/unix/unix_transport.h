@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "onward/event_loop.h"
+#include "onward/export.h"
 #include "onward/message.h"
 #include "onward/transport.h"
 
@@ -26,7 +27,8 @@ struct UnixOptions {
 };
 
 // `loop` must outlive the transport and what it makes.
-[[nodiscard]] std::unique_ptr<Transport> make_unix_transport(EventLoop& loop, const MessageLimits& limits = {},
-                                                             const UnixOptions& options = {});
+[[nodiscard]] ONWARD_API std::unique_ptr<Transport> make_unix_transport(EventLoop& loop,
+                                                                        const MessageLimits& limits = {},
+                                                                        const UnixOptions& options = {});
 
 }  // namespace onward

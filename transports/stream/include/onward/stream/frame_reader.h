@@ -9,9 +9,9 @@
 
 #include "onward/buffer.h"
 #include "onward/message.h"
+#include "onward/stream/byte_stream.h"
+#include "onward/stream/frame.h"
 #include "onward/transport.h"
-#include "stream/byte_stream.h"
-#include "stream/frame.h"
 
 namespace onward {
 

@@ -20,9 +20,10 @@
 #include <memory>
 
 #include "onward/codec.h"
+#include "onward/export.h"
 
 namespace onward {
 
-[[nodiscard]] std::unique_ptr<Codec> make_flex_codec();
+[[nodiscard]] ONWARD_API std::unique_ptr<Codec> make_flex_codec();
 
 }  // namespace onward

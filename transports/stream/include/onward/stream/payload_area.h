@@ -6,12 +6,13 @@
 #include <optional>
 
 #include "onward/buffer.h"
+#include "onward/export.h"
 #include "onward/status.h"
 
 namespace onward {
 
 // Memory beside a stream that both ends see: large segments lie there, and only their place is streamed.
-class PayloadArea {
+class ONWARD_API PayloadArea {
  public:
   // Segments from this size on are worth it.
   static constexpr std::size_t kMinBytes = std::size_t{16} << 10;

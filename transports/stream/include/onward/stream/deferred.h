@@ -5,12 +5,13 @@
 #include <memory>
 
 #include "onward/event_loop.h"
+#include "onward/export.h"
 
 namespace onward {
 
 // A function to call from the loop's ready queue instead of at once, and not at all if this is
 // destroyed first. Loop thread only.
-class Deferred {
+class ONWARD_API Deferred {
  public:
   Deferred(EventLoop& loop, std::move_only_function<void()> function) : loop_(loop), function_(std::move(function)) {}
   Deferred(const Deferred&) = delete;

@@ -7,8 +7,8 @@
 
 #include "onward/buffer.h"
 #include "onward/message.h"
-#include "stream/byte_stream.h"
-#include "stream/payload_area.h"
+#include "onward/stream/byte_stream.h"
+#include "onward/stream/payload_area.h"
 
 namespace onward {
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "onward/event_loop.h"
+#include "onward/export.h"
 #include "onward/message.h"
 #include "onward/transport.h"
 
@@ -30,7 +31,8 @@ struct ShmOptions {
 };
 
 // `loop` must outlive the transport and what it makes.
-[[nodiscard]] std::unique_ptr<Transport> make_shm_transport(EventLoop& loop, const MessageLimits& limits = {},
-                                                            ShmOptions options = {});
+[[nodiscard]] ONWARD_API std::unique_ptr<Transport> make_shm_transport(EventLoop& loop,
+                                                                       const MessageLimits& limits = {},
+                                                                       ShmOptions options = {});
 
 }  // namespace onward

@@ -6,14 +6,15 @@
 #include <string>
 
 #include "onward/event_loop.h"
+#include "onward/export.h"
+#include "onward/stream/file_descriptor.h"
 #include "onward/transport.h"
 #include "onward/url.h"
-#include "stream/file_descriptor.h"
 
 namespace onward {
 
 // Accepts from a listening, non-blocking stream socket.
-class StreamListener final : public Listener {
+class ONWARD_API StreamListener final : public Listener {
  public:
   // How long accepting rests when the system has no descriptors or memory left.
   static constexpr Duration kExhaustedPause = std::chrono::milliseconds(100);

@@ -10,9 +10,10 @@
 #include <memory>
 
 #include "onward/codec.h"
+#include "onward/export.h"
 
 namespace onward {
 
-[[nodiscard]] std::unique_ptr<Codec> make_raw_codec();
+[[nodiscard]] ONWARD_API std::unique_ptr<Codec> make_raw_codec();
 
 }  // namespace onward

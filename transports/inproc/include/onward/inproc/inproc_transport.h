@@ -8,13 +8,14 @@
 #include <memory>
 
 #include "onward/event_loop.h"
+#include "onward/export.h"
 #include "onward/message.h"
 #include "onward/transport.h"
 
 namespace onward {
 
 // Where names are known: nodes find each other that use the same hub. Any thread.
-class InprocHub {
+class ONWARD_API InprocHub {
  public:
   InprocHub();
   ~InprocHub();
@@ -32,7 +33,7 @@ class InprocHub {
 };
 
 // `loop` must outlive the transport and what it makes.
-[[nodiscard]] std::unique_ptr<Transport> make_inproc_transport(
+[[nodiscard]] ONWARD_API std::unique_ptr<Transport> make_inproc_transport(
     EventLoop& loop, const MessageLimits& limits = {}, std::shared_ptr<InprocHub> hub = InprocHub::process_wide());
 
 }  // namespace onward

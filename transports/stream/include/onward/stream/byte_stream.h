@@ -12,9 +12,10 @@
 #include <span>
 
 #include "onward/event_loop.h"
+#include "onward/export.h"
 #include "onward/identity.h"
 #include "onward/status.h"
-#include "stream/payload_area.h"
+#include "onward/stream/payload_area.h"
 
 namespace onward {
 
@@ -34,7 +35,7 @@ struct IoResult {
 
 // Tells when to try again: calls back from the loop, and may be destroyed only through EventLoop::dispose()
 // while it does.
-class StreamWatcher {
+class ONWARD_API StreamWatcher {
  public:
   virtual ~StreamWatcher() = default;
   // Level-triggered, as IoWatcher.
@@ -45,7 +46,7 @@ class StreamWatcher {
 // A connected, full-duplex, non-blocking stream of bytes. Loop thread only. Closes its descriptors
 // when destroyed. A handshake, where there is one, happens inside read() and write(), which then
 // may want the other direction's readiness.
-class ByteStream {
+class ONWARD_API ByteStream {
  public:
   virtual ~ByteStream() = default;
 
