@@ -31,6 +31,15 @@ namespace onward {
 class EventLoop;
 class Node;
 
+namespace detail {
+
+template <class T>
+void destroy(void* object) {
+  delete static_cast<T*>(object);
+}
+
+}  // namespace detail
+
 // Whose code runs: named in the report of a callback that holds the loop too long. Whoever makes one
 // keeps it alive for as long as the loop lives.
 struct Activity {
@@ -200,7 +209,7 @@ class ONWARD_API EventLoop {
   void dispose(std::unique_ptr<T> object) {
     if (!object) return;
     if constexpr (requires { object->on_dispose(); }) object->on_dispose();
-    dispose_erased({object.release(), [](void* p) { delete static_cast<T*>(p); }});
+    dispose_erased({object.release(), detail::destroy<T>});
   }
 
   [[nodiscard]] bool in_loop_thread() const noexcept { return handle_->in_loop_thread(); }
