@@ -96,7 +96,8 @@ class ModuleReader {
     for (const Parameter& parameter : use.descriptor->parameters) {
       const auto setting = arguments.all().find(std::string(parameter.key));
       const std::string text = setting == arguments.all().end() ? "" : whole_text(setting->second);
-      config_.entries[prefix + std::string(parameter.key)] = {.text = text, .reloads = parameter.reloads};
+      config_.entries[prefix + std::string(parameter.key)] = {
+          .text = text, .reloads = parameter.reloads && parameter.type != Parameter::Type::kFile};
       if (parameter.type == Parameter::Type::kFile && parameter.reloads && !text.empty()) {
         config_.tls_files.push_back(arguments.get<std::string>(parameter.key));
       }

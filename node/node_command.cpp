@@ -48,17 +48,42 @@ void print_ready(const Node& node) {
   std::fflush(stdout);
 }
 
-void reload_node(Node& node, const std::vector<std::string>& tls_files) {
-  const Status failed = node.reload();
-  if (!failed.ok()) {
-    log(LogLevel::kError, node.name(), "SIGHUP: not reloaded, goes on with what it had: " + failed.message());
-    return;
+// What of `changed` differs from `running`, as messages have it: "[pool] threads, name".
+std::string differences(const NodeConfig& running, const NodeConfig& changed, bool reloads) {
+  std::string text;
+  const auto note = [&](const std::string& key) { text += (text.empty() ? "" : ", ") + key; };
+  for (const auto& [key, entry] : changed.entries) {
+    const auto old = running.entries.find(key);
+    if (entry.reloads == reloads && (old == running.entries.end() || old->second.text != entry.text)) note(key);
   }
+  for (const auto& [key, entry] : running.entries) {
+    if (entry.reloads == reloads && !changed.entries.contains(key)) note(key);
+  }
+  return text;
+}
+
+void reload_node(Node& node, const std::string& config_path, NodeConfig& running) {
+  const auto refused = [&](const std::string& why) {
+    log(LogLevel::kError, node.name(), "SIGHUP: not reloaded, goes on with what it had: " + why);
+  };
+  Result<NodeConfig> changed = load_node_config(config_path, standard_modules());
+  if (!changed) return refused(changed.error().message());
+  if (const Status failed = node.reload(changed->options); !failed.ok()) return refused(failed.message());
+  set_log_level(changed->log_level);
+  running.drain = changed->drain;
+  const std::string taken = differences(running, *changed, true);
+  const std::string left = differences(running, *changed, false);
   std::string files;
-  for (const std::string& file : tls_files) files += (files.empty() ? "" : ", ") + file;
-  log(LogLevel::kInfo, node.name(),
-      files.empty() ? "SIGHUP: there is nothing to reload without [tls]"
-                    : "SIGHUP: reloaded " + files + "; connections that exist go on as they are");
+  for (const std::string& file : running.tls_files) files += (files.empty() ? "" : ", ") + file;
+  const auto say = [&](LogLevel level, const std::string& what) { log(level, node.name(), "SIGHUP: " + what); };
+  if (!files.empty()) say(LogLevel::kInfo, "reloaded " + files + "; connections that exist go on as they are");
+  if (!taken.empty()) say(LogLevel::kInfo, "took from " + config_path + ": " + taken);
+  if (files.empty() && taken.empty()) say(LogLevel::kInfo, "nothing that a running node takes has changed");
+  if (!left.empty()) say(LogLevel::kWarning, "only a restart changes " + left);
+  for (auto& [key, entry] : running.entries) {
+    const auto now = changed->entries.find(key);
+    if (entry.reloads && now != changed->entries.end()) entry.text = now->second.text;
+  }
 }
 
 // Blocks until it has stopped, and ends the process where that cannot be waited for.
@@ -93,12 +118,12 @@ void stop_node(Node& node, Duration drain, SignalPipe& signals, int signal_numbe
 int run_node(const std::string& config_path) {
   Result<NodeConfig> config = load(config_path);
   if (!config) return kWrongUsage;
-  Node node(std::move(config->options));
+  Node node(std::exchange(config->options, {}));
   if (const Status started = node.start(); !started.ok()) return report_failed_start(node, started);
   SignalPipe signals;
   print_ready(node);
   std::optional<int> signal_number = signals.wait();
-  for (; signal_number == SIGHUP; signal_number = signals.wait()) reload_node(node, config->tls_files);
+  for (; signal_number == SIGHUP; signal_number = signals.wait()) reload_node(node, config_path, *config);
   stop_node(node, config->drain, signals, signal_number.value_or(SIGTERM));
   return 0;
 }

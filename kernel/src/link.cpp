@@ -67,6 +67,21 @@ void Link::send_goaway(const Status& reason) {
   if (state_ == State::kReady || state_ == State::kDraining) connection_->send(wire::encode_goaway(reason));
 }
 
+void Link::retire(const Status& reason) {
+  if (is_retired() || state_ == State::kClosed) return;
+  retirement_ = Retirement::kWaits;
+  ++core_.retiring;
+  send_goaway(reason);
+  core_.check_drained();
+}
+
+void Link::close_if_retired() {
+  if (retirement_ != Retirement::kWaits || calls != nullptr || requests_in_flight > 0) return;
+  retirement_ = Retirement::kCloses;
+  --core_.retiring;
+  close({});
+}
+
 Status Link::check_size(const Payload& payload) const {
   const std::uint64_t bytes = payload.size_bytes();
   if (payload.body.size() <= max_body_bytes_ && bytes <= max_message_bytes_) return {};
@@ -169,6 +184,7 @@ void Link::on_closed(const Status& reason) {
   const bool was_ready = state_ == State::kReady || state_ == State::kDraining;
   state_ = State::kClosed;
   handshake_timer_.cancel();
+  if (retirement_ == Retirement::kWaits) --core_.retiring;
   const std::string said = goaway_.ok() ? "" : ": " + goaway_.message();
   const std::string why = reason.ok() ? "it closed the connection" + said : reason_beside(describe(), reason.message());
   const bool fault = !reason.ok() && reason.code() != StatusCode::kUnavailable;

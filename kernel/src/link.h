@@ -50,6 +50,15 @@ class Link final : public ConnectionEvents, public ReplySink {
   // Flushes what was sent; then the connection closes.
   void close(const Status& reason);
   void send_goaway(const Status& reason);
+  // No new calls, either way; it closes when those that are in flight are done.
+  void retire(const Status& reason);
+  [[nodiscard]] bool is_retired() const noexcept { return retirement_ != Retirement::kNone; }
+  void close_if_retired();
+  // The rules have changed.
+  void forget_allowed() {
+    allowed_.clear();
+    last_function_ = nullptr;
+  }
 
   [[nodiscard]] State state() const noexcept { return state_; }
   [[nodiscard]] std::string describe() const;  // "b (tcp://127.0.0.1:7000)"
@@ -102,6 +111,8 @@ class Link final : public ConnectionEvents, public ReplySink {
   const ListenOptions* listener_;
   bool dialled_;
   bool paused_ = false;
+  enum class Retirement : std::uint8_t { kNone, kWaits, kCloses };
+  Retirement retirement_ = Retirement::kNone;
   State state_ = State::kHandshake;
   Timer handshake_timer_;
   std::string description_;

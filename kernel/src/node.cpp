@@ -85,6 +85,11 @@ Status Node::reload() {
   return core_->reload();
 }
 
+Status Node::reload(const NodeOptions& changed) {
+  EventLoop::check_may_block("Node::reload()");
+  return core_->reload(changed);
+}
+
 PeerHandle Node::peer(std::string_view name) { return PeerHandle(core_->peers->find(name)); }
 
 void Node::set_default_timeout(Duration timeout) noexcept { core_->timeout = timeout.count(); }

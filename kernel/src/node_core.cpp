@@ -122,6 +122,25 @@ Status NodeCore::reload() {
   });
 }
 
+Status NodeCore::reload(const NodeOptions& changed) {
+  const Status done = run_on_loop([&]() -> Status {
+    options.access = changed.access;
+    for (Link* link = links; link != nullptr; link = link->next) link->forget_allowed();
+    options.max_in_flight = changed.max_in_flight;
+    options.max_waiting_calls = changed.max_waiting_calls;
+    options.connect_backoff = changed.connect_backoff;
+    options.connect_backoff_max = changed.connect_backoff_max;
+    timeout = changed.timeout.count();
+    peers->reconfigure(changed.peers);
+    return {};
+  });
+  return done.ok() ? reload() : done;
+}
+
+void NodeCore::close_retired() {
+  for (Link* link = links; link != nullptr; link = link->next) link->close_if_retired();
+}
+
 Transport* NodeCore::transport_for(std::string_view scheme) const {
   const auto found =
       std::ranges::find_if(transports_, [&](const auto& transport) { return transport->scheme() == scheme; });

@@ -30,6 +30,7 @@ class NodeCore final {
   Status start();
   void stop(Duration drain);
   Status reload();
+  Status reload(const NodeOptions& changed);
 
   Node& node;
   NodeOptions options;
@@ -43,6 +44,7 @@ class NodeCore final {
   std::unique_ptr<Peers> peers;
   Link* links = nullptr;
   std::size_t link_count = 0;
+  std::size_t retiring = 0;  // of the links
   detail::ParkedReply* parked = nullptr;
   std::vector<Url> listening;
   std::atomic<Duration::rep> timeout;
@@ -60,6 +62,7 @@ class NodeCore final {
   // A call, a request, a link or a module has ended: a stage of stop() may be waiting for it.
   void check_drained() {
     if (stage_reached_) check_stage();
+    if (retiring > 0) close_retired();
   }
   void log(LogLevel level, std::string_view message) const { onward::log(level, options.name, message); }
   [[nodiscard]] std::size_t requests_in_flight() const noexcept;
@@ -89,6 +92,7 @@ class NodeCore final {
   [[nodiscard]] std::string schemes() const;
   void await_stage(std::chrono::steady_clock::time_point deadline, const std::function<std::function<bool()>()>& begin);
   void check_stage();
+  void close_retired();
   enum class ModuleStop : std::uint8_t { kStopping, kStopped, kOver };
   void stop_last_module(const std::shared_ptr<ModuleStop>& progress);
   void destroy_loop();

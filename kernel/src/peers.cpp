@@ -129,6 +129,10 @@ void Peer::forget_link(const Link& gone) {
 void Peer::on_link_closed(Link& link, bool dialled, bool was_ready, const Status& reason) {
   forget_link(link);
   if (dialling_ == &link) dialling_ = nullptr;
+  if (abandoned_ == &link || link.is_retired()) {
+    if (abandoned_ == &link) abandoned_ = nullptr;
+    return;
+  }
   if (!dialled || core_.stopped.load(std::memory_order_relaxed)) return;
   if (was_ready) {
     url_ = 0;
@@ -181,6 +185,27 @@ void Peer::retry_later() {
   retry_timer_.arm(core_.peers->jitter(delay));
 }
 
+void Peer::set_urls(std::vector<std::string> urls) {
+  if (urls == urls_) return;
+  const bool was_dialled = !urls_.empty();
+  urls_ = std::move(urls);
+  url_ = 0;
+  tried_.clear();
+  failures_ = 0;
+  last_failure_ = {};
+  retry_timer_.cancel();
+  if (dialling_ != nullptr) {
+    abandoned_ = std::exchange(dialling_, nullptr);
+    abandoned_->close({});
+  }
+  if (Link* old = link_; old != nullptr && was_dialled) {
+    link_ = nullptr;
+    old->retire(Status(StatusCode::kUnavailable, "node " + core_.options.name + " has another address for it now"));
+  }
+  if (!urls_.empty()) return dial();
+  fail_waiting(Status(StatusCode::kUnavailable, name_ + " is no longer among the peers of node " + core_.options.name));
+}
+
 void Peer::fail_waiting(const Status& error) {
   while (!waiting_.empty()) {
     OutgoingCall* call = waiting_.front().call;
@@ -196,6 +221,20 @@ void Peer::fail_waiting(const Status& error) {
 void Peers::configure(const std::map<std::string, std::vector<std::string>>& peers) {
   const std::lock_guard lock(mutex_);
   for (const auto& [name, urls] : peers) peers_.emplace(name, std::make_unique<Peer>(core_, name, urls));
+}
+
+void Peers::reconfigure(const std::map<std::string, std::vector<std::string>>& peers) {
+  std::vector<std::pair<Peer*, std::vector<std::string>>> changes;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, urls] : peers) peers_.try_emplace(name, std::make_unique<Peer>(core_, name, urls));
+    for (const auto& [name, peer] : peers_) {
+      if (Url::looks_like_url(name)) continue;
+      const auto found = peers.find(name);
+      changes.emplace_back(peer.get(), found == peers.end() ? std::vector<std::string>() : found->second);
+    }
+  }
+  for (auto& [peer, urls] : changes) peer->set_urls(std::move(urls));
 }
 
 Peer& Peers::find_locked(std::string_view name, bool keep) {

@@ -48,6 +48,8 @@ class Peer {
   void on_link_closed(Link& link, bool dialled, bool was_ready, const Status& reason);
 
   void fail_waiting(const Status& error);
+  // It is called over these from now on.
+  void set_urls(std::vector<std::string> urls);
 
  private:
   struct Waiting {
@@ -71,6 +73,7 @@ class Peer {
   StatusCode tried_code_ = StatusCode::kOk;  // UNAVAILABLE if any may do later
   Link* link_ = nullptr;                     // ready
   Link* dialling_ = nullptr;                 // not ready yet
+  Link* abandoned_ = nullptr;                // was dialled at a URL that is no longer meant
   std::deque<Waiting> waiting_;
   std::uint64_t waiting_begin_ = 0;  // what the first of waiting_ has as call_id_
   std::size_t waiting_live_ = 0;
@@ -87,6 +90,8 @@ class Peers {
   explicit Peers(NodeCore& core) : core_(core) {}
 
   void configure(const std::map<std::string, std::vector<std::string>>& peers);
+  // In place of those before; whose URLs are the same do not notice. Loop thread.
+  void reconfigure(const std::map<std::string, std::vector<std::string>>& peers);
   // By name or URL, made when first asked for. Any thread.
   // Null once the node has stopped.
   [[nodiscard]] Peer* find(std::string_view name);

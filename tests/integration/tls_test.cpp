@@ -142,7 +142,7 @@ TEST_F(Tls, SighupIsHarmlessWithoutTls) {
   Cluster plain(transport_kinds().front());
   Process& node = plain.start("plain");
   node.send_signal(SIGHUP);
-  EXPECT_TRUE(logged(node, "SIGHUP: there is nothing to reload"));
+  EXPECT_TRUE(logged(node, "SIGHUP: nothing that a running node takes has changed"));
   const auto caller = plain.client();
   EXPECT_EQ(outcome_of(rpc_async(*caller, "plain", probe::kEcho, "x")), "x");
 }

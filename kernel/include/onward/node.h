@@ -96,11 +96,17 @@ class ONWARD_API Node {
   void stop(Duration drain = std::chrono::seconds(5));
 
   [[nodiscard]] const std::string& name() const noexcept;
-  // As it was made with, with the codecs of its modules. Any thread, after start().
+  // As it was made with, and reload() has left it, with the codecs of its modules. Kernel thread; any, where nobody
+  // calls reload().
   [[nodiscard]] const NodeOptions& options() const noexcept;
   // Has the transports read their files again, certificates for one. Connections that exist go on. The first error;
   // a transport that fails goes on with what it had. Blocks; any thread but the node's own.
   Status reload();
+  // The same, behind taking from `changed` what may change while a node runs: peers, access, timeout, max_in_flight,
+  // max_waiting_calls and connect_backoff. What else it says is not looked at. A peer that has other URLs than before is
+  // called over these from now on; the connection that it had closes when the calls on it are done. Calls that wait
+  // for a peer that is gone fail with UNAVAILABLE.
+  Status reload(const NodeOptions& changed);
 
   // Where it listens, with real ports. After start().
   [[nodiscard]] std::vector<Url> listening() const;
