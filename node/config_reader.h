@@ -14,8 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "nearest.h"
 #include "onward/arguments.h"
-#include "onward/nearest.h"
 
 namespace onward {
 

@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "onward/nearest.h"
+#include "nearest.h"
 
 ONWARD_LINKED_MODULE(flatbuffers);
 ONWARD_LINKED_MODULE(flex);

@@ -79,7 +79,9 @@ def may_include(here, there):
         return False
     if here == "base private" or here == "kernel":
         return there == "base"
-    if here == "kernel private" or folder == "api":
+    if here == "kernel private":
+        return there in ("base", "base private", "kernel")
+    if folder == "api":
         return there in ("base", "kernel")
     if folder == "transports":
         return there in ("base", "kernel", "transports/stream")

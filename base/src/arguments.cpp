@@ -8,7 +8,7 @@
 #include <fstream>
 #include <system_error>
 
-#include "onward/nearest.h"
+#include "nearest.h"
 
 namespace onward {
 namespace {

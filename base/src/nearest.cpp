@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "onward/nearest.h"
+#include "nearest.h"
 
 #include <algorithm>
 #include <cstddef>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "onward/start_order.h"
+#include "start_order.h"
 
 #include <algorithm>
 #include <map>

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "node_core.h"
-#include "onward/start_order.h"
+#include "start_order.h"
 
 namespace onward {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "onward/module.h"
-#include "shm/shm_memory.h"
 #include "onward/shm/shm_transport.h"
+#include "shm/shm_memory.h"
 
 namespace onward {
 namespace {

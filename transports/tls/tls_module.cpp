@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "onward/module.h"
-#include "stream/tcp_parameters.h"
 #include "onward/tls/tls_transport.h"
+#include "stream/tcp_parameters.h"
 
 namespace onward {
 namespace {

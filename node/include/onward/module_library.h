@@ -33,7 +33,8 @@ struct FoundModule {
 };
 // The module of that name: of those that are linked in, else of the first folder that has NAME.so. NOT_FOUND names
 // what there is, and where was looked; else as load_module(). INVALID_ARGUMENT for what is no name. Any thread.
-[[nodiscard]] ONWARD_API Result<FoundModule> find_module(std::string_view name, std::span<const ModuleDescriptor* const> linked,
-                                              std::span<const std::string> folders);
+[[nodiscard]] ONWARD_API Result<FoundModule> find_module(std::string_view name,
+                                                         std::span<const ModuleDescriptor* const> linked,
+                                                         std::span<const std::string> folders);
 
 }  // namespace onward

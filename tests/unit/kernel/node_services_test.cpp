@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Modules that need each other: order, services, optional ones, transports and codecs that come from modules.
-#include "onward/inproc/inproc_transport.h"
 #include "node_fixture.h"
+#include "onward/inproc/inproc_transport.h"
 #include "onward/raw/raw_codec.h"
 
 namespace onward {

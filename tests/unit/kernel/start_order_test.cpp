@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "onward/start_order.h"
+#include "start_order.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
