@@ -8,8 +8,6 @@ selects blocks by names like `Docs/FUTURES.42`, as it does for the tests in C++.
 """
 
 import argparse
-import fnmatch
-import os
 import signal
 import sys
 import tempfile
@@ -23,8 +21,10 @@ from docs_page import DocsError, find_pages
 from docs_run import Session, check_output
 from skips import check_skip
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from tap import Tap, selected
+
 COMPILE_JOBS = 2
-FEW_LINES = 20
 
 
 class Runner:
@@ -115,35 +115,8 @@ def is_check(block):
     return bool(block.values.keys() & {"golden", "quote", "like"})
 
 
-def selected(name):
-    """Whether GTEST_FILTER wants it: patterns joined by ':', those behind '-' excluded."""
-    wanted, _, unwanted = os.environ.get("GTEST_FILTER", "*").partition("-")
-    matches = lambda patterns: any(fnmatch.fnmatchcase(name, each) for each in patterns.split(":") if each)
-    return matches(wanted or "*") and not matches(unwanted)
-
-
 def name_of(page, what):
     return f"Docs/{Path(page.name).stem}.{what}"
-
-
-class Tap:
-    def __init__(self, count):
-        self.number = self.failed = 0
-        self.complaints = []
-        print(f"1..{count}", flush=True)
-
-    def report(self, name, complaint=""):
-        self.number += 1
-        self.failed += bool(complaint)
-        print(f"{'not ok' if complaint else 'ok'} {self.number} - {name}", flush=True)
-        if complaint:
-            self.complaints.append("".join(f"# {line}\n" for line in complaint.rstrip().split("\n")))
-            print(self.complaints[-1], end="", flush=True)
-
-    def repeat_failures(self):
-        """At the end, where people look, and to which logs are cut."""
-        if self.number > FEW_LINES and self.complaints:
-            print("# What failed, again:\n" + "".join(self.complaints), end="", flush=True)
 
 
 def run_page(runner, page, blocks, tap):
