@@ -2,11 +2,13 @@
 #include "nearest.h"
 
 #include <algorithm>
-#include <cstddef>
+#include <tuple>
 #include <utility>
 
 namespace onward {
 namespace {
+
+constexpr std::size_t kLongestWord = 64;
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
@@ -22,6 +24,14 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+// `limit` for any that is not below it.
+std::size_t distance(std::string_view word, std::string_view candidate, std::size_t limit) {
+  const auto [shorter, longer] = std::minmax(word.size(), candidate.size());
+  if (longer - shorter >= limit) return limit;
+  const std::size_t found = edit_distance(word, candidate);
+  return found < candidate.size() ? std::min(found, limit) : limit;
+}
+
 std::string join(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
@@ -30,18 +40,32 @@ std::string join(const std::vector<std::string>& words) {
 
 }  // namespace
 
-std::string nearest(std::string_view word, const std::vector<std::string>& known) {
-  constexpr std::size_t kLongestWord = 64;
+std::vector<std::string> nearest_words(std::string_view word, const std::vector<std::string>& known, std::size_t most) {
   if (word.size() > kLongestWord) return {};
-  const std::string* best = nullptr;
-  std::size_t best_distance = std::max<std::size_t>(word.size() / 3, 2) + 1;
+  const std::size_t limit = std::max<std::size_t>(word.size() / 3, 2) + 1;
+  const bool dotted = word.find('.') != std::string_view::npos;
+  std::vector<std::pair<std::size_t, const std::string*>> found;
   for (const std::string& candidate : known) {
-    const std::size_t distance = edit_distance(word, candidate);
-    if (distance >= best_distance || distance >= candidate.size()) continue;
-    best_distance = distance;
-    best = &candidate;
+    std::size_t here = distance(word, candidate, limit);
+    const std::size_t dot = candidate.rfind('.');
+    if (!dotted && dot != std::string::npos) {
+      here = std::min(here, distance(word, std::string_view(candidate).substr(dot + 1), limit));
+    }
+    if (here < limit) found.emplace_back(here, &candidate);
   }
-  return best == nullptr ? std::string() : *best;
+  std::ranges::sort(found, {}, [](const auto& entry) {
+    return std::tuple(entry.first, entry.second->size(), std::string_view(*entry.second));
+  });
+  std::vector<std::string> words;
+  for (const auto& [unused, candidate] : found) {
+    if (words.size() < most) words.push_back(*candidate);
+  }
+  return words;
+}
+
+std::string nearest(std::string_view word, const std::vector<std::string>& known) {
+  std::vector<std::string> words = nearest_words(word, known, 1);
+  return words.empty() ? std::string() : std::move(words.front());
 }
 
 std::string suggest(std::string_view word, const std::vector<std::string>& known) {

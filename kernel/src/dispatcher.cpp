@@ -62,6 +62,14 @@ void Link::on_request(InboundMessage& message) {
 // One that the peer may call; else null, and the peer has been told.
 const Function* Link::find_function(const MessageHeader& header) {
   const Function* function = core_.functions.find(header.function_id);
+  const FunctionName& describe = core_.reflection.name();
+  if (function == nullptr && header.function_id == describe.id) {
+    if (!core_.options.reflection) {
+      refuse(header.call_id, &describe, Status(StatusCode::kUnimplemented, "reflection is switched off at this node"));
+      return nullptr;
+    }
+    function = &core_.reflection;
+  }
   if (function == nullptr) {
     // Without a message: the caller knows the name.
     refuse(header.call_id, nullptr, Status(StatusCode::kUnimplemented, ""));

@@ -23,7 +23,8 @@ const FunctionName& FunctionName::intern(std::string_view name) {
   return *names->emplace(id, std::move(entry))->second;
 }
 
-Signature::Signature(std::string signature_text) : text(std::move(signature_text)) {
+Signature::Signature(std::string signature_text, std::vector<std::string> struct_texts)
+    : text(std::move(signature_text)), structs(std::move(struct_texts)) {
   const std::uint64_t wide = function_id(text);
   hash = static_cast<std::uint32_t>(wide ^ (wide >> 32));
   if (hash == 0) hash = 1;
@@ -47,6 +48,11 @@ Status FunctionTable::insert(std::unique_ptr<Function> function, const void* add
     return {StatusCode::kFailedPrecondition,
             "function \"" + name.name +
                 "\" was registered after its node had started: register it before, or in a module's start()"};
+  }
+  if (name.name.starts_with(kReservedNames)) {
+    return {StatusCode::kInvalidArgument, "function \"" + name.name +
+                                              "\" cannot be registered: names that begin with \"" +
+                                              std::string(kReservedNames) + "\" are the node's own, choose another"};
   }
   if (const auto found = by_id_.find(name.id); found != by_id_.end()) {
     const std::string& other = found->second->name().name;

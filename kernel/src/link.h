@@ -77,6 +77,7 @@ class Link final : public ConnectionEvents, public ReplySink {
   void send_result(std::uint64_t call_id, const Codec& codec, const Function& function,
                    FunctionRef<void(Encoder&)> write) override;
   void send_error(std::uint64_t call_id, const Function& function, const Status& error) override;
+  [[nodiscard]] bool may_call(const Function& function) override;
   void retain() noexcept override { ++references_; }
   void release() noexcept override;
 
@@ -96,7 +97,6 @@ class Link final : public ConnectionEvents, public ReplySink {
   void on_goaway(const InboundMessage& message);
   void on_request(InboundMessage& message);
   [[nodiscard]] const Function* find_function(const MessageHeader& header);
-  [[nodiscard]] bool may_call(const Function& function);
   // Answers with an error that no function gave.
   void refuse(std::uint64_t call_id, const FunctionName* name, const Status& error, const std::string& signature = {});
   void hold_back();

@@ -18,6 +18,7 @@
 #include "onward/log.h"
 #include "onward/node.h"
 #include "peers.h"
+#include "reflection.h"
 
 namespace onward {
 
@@ -37,6 +38,7 @@ class NodeCore final {
   std::unique_ptr<EventLoop> loop;  // gone after stop()
   LoopHandle* handle;               // retained
   FunctionTable functions;
+  const Reflection reflection{*this};
   std::unique_ptr<Pool> pool;
   std::array<std::shared_ptr<const Codec>, 256> codecs;
   const Codec* default_codec = nullptr;
@@ -73,6 +75,7 @@ class NodeCore final {
   [[nodiscard]] const Modules& modules() const noexcept { return modules_; }
 
  private:
+  friend class Reflection;
   struct Entrance final : ListenerEvents {
     Entrance(NodeCore& owner, const ListenOptions& where) : core(owner), options(where) {}
     void on_accept(std::unique_ptr<Connection> connection) override {

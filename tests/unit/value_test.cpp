@@ -3,6 +3,7 @@
 // C++ types to the model and back, through codec flex.
 #include "onward/value.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -305,6 +306,27 @@ TEST_F(ValueTest, Names) {
   EXPECT_EQ(type_name<std::monostate>(), "null");
   EXPECT_EQ(type_name<DynamicValue>(), "any");
   static_assert(!Carried<char> && !Carried<void*> && !Carried<std::unique_ptr<int>> && Carried<demo::Tree>);
+}
+
+template <class T>
+std::vector<std::string> structs_of() {
+  std::vector<std::string> found;
+  list_structs<T>(found);
+  return found;
+}
+
+TEST_F(ValueTest, StructsAreListedOnceEachWithTheirMembers) {
+  using ::testing::ElementsAre;
+  const std::string hit = "Hit{file: string, line: int32, text: string}";
+  EXPECT_THAT(structs_of<demo::Hit>(), ElementsAre(hit));
+  EXPECT_THAT(structs_of<std::vector<demo::Hit>>(), ElementsAre(hit));
+  EXPECT_THAT((structs_of<std::array<demo::Hit, 2>>()), ElementsAre(hit));
+  EXPECT_THAT((structs_of<std::map<std::string, std::optional<demo::Hit>>>()), ElementsAre(hit));
+  EXPECT_THAT((structs_of<std::tuple<demo::Hit, int, std::pair<demo::Hit, demo::Empty>>>()),
+              ElementsAre(hit, "Empty{}"));
+  EXPECT_THAT(structs_of<demo::Tree>(), ElementsAre("Tree{value: int32, children: list<Tree>}"));
+  EXPECT_THAT(structs_of<demo::Account>(), ElementsAre("Account{cents: int64}"));
+  EXPECT_THAT(structs_of<std::vector<int>>(), ::testing::IsEmpty());
 }
 
 TEST_F(ValueTest, DecodingHostileCountsFailsBeforeItAllocates) {

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "onward/function.h"
 #include "onward/identity.h"
@@ -30,19 +31,22 @@ namespace detail {
 
 template <class R, class... Args>
 const Signature& signature_of() {
-  static const Signature signature([] {
+  static const Signature signature = [] {
     std::string text = "(";
+    std::vector<std::string> structs;
     std::size_t index = 0;
     ((text += index++ == 0 ? "" : ", ", describe_value<std::remove_cvref_t<Args>>(text)), ...);
+    (list_structs<std::remove_cvref_t<Args>>(structs), ...);
     text += ") -> ";
     using T = typename CompletedValue<R>::Type;
     if constexpr (std::is_void_v<T>) {
       text += "void";
     } else {
       describe_value<T>(text);
+      list_structs<T>(structs);
     }
-    return text;
-  }());
+    return Signature(std::move(text), std::move(structs));
+  }();
   return signature;
 }
 

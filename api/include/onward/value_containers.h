@@ -54,6 +54,7 @@ struct Value<std::vector<T>> {
     describe_value<T>(out);
     out += '>';
   }
+  static void list_structs(std::vector<std::string>& out) { onward::list_structs<T>(out); }
 };
 
 template <PackedNumber T>
@@ -117,6 +118,7 @@ struct Value<std::array<T, N>> {
     }
     out += ", " + std::to_string(N) + '>';
   }
+  static void list_structs(std::vector<std::string>& out) { onward::list_structs<T>(out); }
 
  private:
   static bool expect(Decoder& decoder, std::size_t count) {
@@ -140,6 +142,7 @@ struct Value<std::set<T>> {
     describe_value<T>(out);
     out += '>';
   }
+  static void list_structs(std::vector<std::string>& out) { onward::list_structs<T>(out); }
 };
 
 namespace detail {
@@ -184,6 +187,10 @@ struct MapValue {
     out += ", ";
     describe_value<Mapped>(out);
     out += '>';
+  }
+  static void list_structs(std::vector<std::string>& out) {
+    onward::list_structs<Key>(out);
+    onward::list_structs<Mapped>(out);
   }
 
  private:
@@ -256,6 +263,7 @@ struct Value<std::optional<T>> {
     describe_value<T>(out);
     out += '>';
   }
+  static void list_structs(std::vector<std::string>& out) { onward::list_structs<T>(out); }
 
  private:
   static void check_type() {
@@ -287,6 +295,7 @@ struct TupleValue {
     ((out += index++ == 0 ? "" : ", ", describe_value<T>(out)), ...);
     out += ')';
   }
+  static void list_structs(std::vector<std::string>& out) { (onward::list_structs<T>(out), ...); }
 };
 
 }  // namespace detail

@@ -26,6 +26,7 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "onward/value_traits.h"
 
@@ -141,7 +142,21 @@ struct Value<T> {
 
   static void describe(std::string& out) { out += Table::kList.type_name; }
 
+  static void list_structs(std::vector<std::string>& out) {
+    std::apply([&](const auto&... member) { list_this(out, member...); }, Table::kList.members);
+  }
+
  private:
+  template <class... M>
+  static void list_this(std::vector<std::string>& out, const Member<T, M>&... member) {
+    std::string text = std::string(Table::kList.type_name) + '{';
+    std::size_t index = 0;
+    ((text.append(index++ == 0 ? "" : ", ").append(member.name).append(": "), describe_value<M>(text)), ...);
+    text += '}';
+    if (std::find(out.begin(), out.end(), text) != out.end()) return;
+    out.push_back(std::move(text));
+    (onward::list_structs<M>(out), ...);
+  }
   // The rank of the member `key`, or kCount; at once if it is the one that is expected.
   static std::size_t find(std::string_view key, std::size_t expected) {
     if (expected < Table::kCount && Table::name(expected) == key) return expected;

@@ -29,6 +29,8 @@ namespace onward {
 //   void decode(Decoder&, T&)        reads exactly one into a default-constructed T; on failure it calls
 //                                    fail() or leaves the decoder's own error, and T in any valid state
 //   void describe(std::string&)      appends the type's name, the same on every platform
+// and a fourth where it has other types in it:
+//   void list_structs(std::vector<std::string>&)  as the function below, for each of these
 template <class T>
 struct Value {
   static constexpr bool kUnsupported = true;
@@ -68,6 +70,12 @@ void describe_value(std::string& out) {
                 "Onward cannot carry this type. Of a struct, list the members: ONWARD_MEMBERS(Type, member, ...) "
                 "beside it. Otherwise use a type from the table in onward/value.h or specialise onward::Value.");
   if constexpr (Carried<T>) Value<T>::describe(out);
+}
+
+// Appends the structs that T consists of, "Hit{file: string, line: int32}", each once.
+template <class T>
+void list_structs(std::vector<std::string>& out) {
+  if constexpr (requires { Value<T>::list_structs(out); }) Value<T>::list_structs(out);
 }
 
 // "list<int32>"

@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "onward/codec.h"
 #include "onward/export.h"
@@ -38,12 +39,18 @@ struct ONWARD_API FunctionName : Activity {
   [[nodiscard]] static const FunctionName& intern(std::string_view name);
 };
 
+// Names that begin so are the node's own: "onward.describe".
+inline constexpr std::string_view kReservedNames = "onward.";
+
 // "(int32, string) -> list<float64>", and its 32-bit hash, never 0, which requests carry.
 struct ONWARD_API Signature {
   std::string text;
   std::uint32_t hash = 0;
+  // The structs that the text names, "Hit{file: string, line: int32}", each once. For people and tools: they do not
+  // count in the hash.
+  std::vector<std::string> structs;
 
-  explicit Signature(std::string signature_text);
+  explicit Signature(std::string signature_text, std::vector<std::string> struct_texts = {});
 };
 
 enum class RunMode : std::uint8_t { kDirect, kAsync, kBlocking };
@@ -57,6 +64,8 @@ class ONWARD_API ReplySink {
   virtual void send_result(std::uint64_t call_id, const Codec& codec, const Function& function,
                            FunctionRef<void(Encoder&)> write) = 0;
   virtual void send_error(std::uint64_t call_id, const Function& function, const Status& error) = 0;
+  // Whether who is at the other end may call `function`.
+  [[nodiscard]] virtual bool may_call(const Function& function) = 0;
   virtual void retain() noexcept = 0;
   virtual void release() noexcept = 0;
 
@@ -128,8 +137,8 @@ class ONWARD_API Function {
 class ONWARD_API FunctionTable {
  public:
   // Registers `function`: a function pointer, a lambda or functor with one call operator, or blocking(…)
-  // of these. ALREADY_EXISTS if the name, or another name with the same id, is there. Defined, as all that
-  // knows C++ types, in onward/typed_function.h; onward/rpc.h has it.
+  // of these. ALREADY_EXISTS if the name, or another name with the same id, is there; INVALID_ARGUMENT if the name is
+  // reserved. Defined, as all that knows C++ types, in onward/typed_function.h; onward/rpc.h has it.
   template <class F>
   Status add(std::string_view name, F function, std::string documentation = {});
   // `address` is that of a plain function, by which callers in this process may name it; or null.

@@ -60,7 +60,9 @@ struct NodeOptions {
     }
   };
   std::vector<ModuleUse> modules = {};
-  bool reflection = true;  // whether it tells what it offers, as `onward list` asks
+  // Whether it answers onward.describe, as `onward list` asks: what it offers, and what it is made of. AccessRules hold
+  // of that as of any function.
+  bool reflection = true;
   PoolOptions pool = {};
   EventLoopOptions loop = {};
   MessageLimits limits = {};

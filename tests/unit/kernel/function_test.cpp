@@ -190,6 +190,7 @@ class Sink final : public ReplySink {
     last_id = call_id;
     error = status;
   }
+  bool may_call(const Function&) override { return true; }
   void retain() noexcept override { ++references; }
   void release() noexcept override { --references; }
 
