@@ -19,11 +19,12 @@ struct CallCommand {
   bool show_time = false;  // say on standard error how long it took
   int repeat = 1;          // so many calls, one after the other; the time is then their median
   bool verbose = false;    // log what happens on the connection
+  bool unchecked = false;  // do not ask the node first what the function takes
 };
 
-// `onward call`: calls from a node of its own, prints the (last) result on standard output, or the error, with every
-// node that it passed, on standard error. Returns the exit code: 0, 1 if the call failed, 2 for arguments that cannot
-// be sent.
+// `onward call`: asks the node what the function takes, checks the arguments, calls from a node of its own, prints the
+// (last) result on standard output, or the error, with every node that it passed, on standard error. Returns the exit
+// code: 0, 1 if the call failed, 2 for arguments that cannot be sent.
 int run_call(const CallCommand& command);
 
 }  // namespace onward

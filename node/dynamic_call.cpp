@@ -7,8 +7,12 @@ namespace onward {
 
 Future<DynamicValue> rpc_dynamic(Node& node, const Destination& to, std::string_view function,
                                  const DynamicValue::Sequence& arguments) {
+  return rpc_dynamic(node, to, function, arguments, FunctionName::intern(function));
+}
+
+Future<DynamicValue> rpc_dynamic(Node& node, const Destination& to, std::string_view function,
+                                 const DynamicValue::Sequence& arguments, const FunctionName& reported_as) {
   static const Signature signature("(any...) -> any");
-  const FunctionName& name = FunctionName::intern(function);
   Future<DynamicValue> future(&node.loop());
   const Result<const Codec*> codec = node.codec(to.options().codec);
   if (!codec) {
@@ -24,12 +28,14 @@ Future<DynamicValue> rpc_dynamic(Node& node, const Destination& to, std::string_
       },
       message.payload);
   if (!encoded.ok()) {
-    future.try_fail(encoded.with_message("the arguments of " + name.name + " cannot be sent: " + encoded.message()));
+    future.try_fail(
+        encoded.with_message("the arguments of " + reported_as.name + " cannot be sent: " + encoded.message()));
     return future;
   }
   message.header.codec = (*codec)->id();
-  message.header.function_id = name.id;
-  node.start_call(*pool_new<detail::TypedOutgoingCall<DynamicValue>>(name, signature, future), to, std::move(message));
+  message.header.function_id = function_id(function);
+  node.start_call(*pool_new<detail::TypedOutgoingCall<DynamicValue>>(reported_as, signature, future), to,
+                  std::move(message));
   return future;
 }
 

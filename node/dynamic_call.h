@@ -13,5 +13,9 @@ namespace onward {
 // long; all else comes through the Future. Any thread.
 [[nodiscard]] Future<DynamicValue> rpc_dynamic(Node& node, const Destination& to, std::string_view function,
                                                const DynamicValue::Sequence& arguments);
+// The same, where errors name the call `reported_as`.
+[[nodiscard]] Future<DynamicValue> rpc_dynamic(Node& node, const Destination& to, std::string_view function,
+                                               const DynamicValue::Sequence& arguments,
+                                               const FunctionName& reported_as);
 
 }  // namespace onward

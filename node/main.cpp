@@ -13,6 +13,7 @@
 #include "call_command.h"
 #include "certs_command.h"
 #include "config_reference.h"
+#include "list_command.h"
 #include "module_list.h"
 #include "node_command.h"
 
@@ -22,6 +23,7 @@ constexpr const char* kHelp = R"(Usage: onward COMMAND …
 
   onward node --config FILE [--check]                      run a node
   onward call [OPTIONS] PEER_URL FUNCTION [ARGUMENT…]      call a function of a node that runs
+  onward list [OPTIONS] PEER_URL [FUNCTION]                the functions of a node that runs, and what it is
   onward certs init|issue|revoke DIR [NAME…]               certificates for nodes that speak TLS
 
   --version    print the version
@@ -67,9 +69,10 @@ Calls a function and prints what it returns.
 
   --json               print the result as JSON on one line
   --timeout SECONDS    give up after so long (default 30); "none" waits for ever
-  --time               say on standard error how long the call took, connecting included
+  --time               say on standard error how long the call took
   --repeat N           call N times, one after the other, and print the last result; the time is then the
                        median of the calls
+  --unchecked          call at once: do not ask the node first what the function takes
   --verbose            log what happens on the connection
   --tls-ca FILE        for tls:// URLs: the CA that the node's certificate is from
   --tls-cert FILE      the certificate to show, and
@@ -88,7 +91,23 @@ Examples:
   onward call tcp://127.0.0.1:7000 search warranty 10
   onward call --json --timeout 2 unix:///run/front.sock search '"two words"' 10
 
-Exit code: 0; 1 if the call failed, its error is then on standard error; 2 for wrong usage.
+The node is asked first what the function takes, and arguments that it would refuse are not sent.
+
+Exit code: 0; 1 if the call failed, its error is then on standard error; 2 for wrong usage: also a function that
+is not there, and arguments that it does not take.
+)";
+
+constexpr const char* kListHelp = R"(Usage: onward list [OPTIONS] PEER_URL [FUNCTION]
+
+Asks a node what it is: its functions that the caller may call, their signatures and documentation, its modules,
+where it listens, codecs and limits. With FUNCTION, that one alone.
+
+  --names              print the functions' names alone, one a line
+  --json               print all that the node says as JSON on one line
+  --timeout SECONDS    give up after so long (default 30); "none" waits for ever
+  --tls-ca, --tls-cert, --tls-key FILE    as for onward call
+
+Exit code: 0; 1 if the node could not be asked, or has no such function; 2 for wrong usage.
 )";
 
 constexpr const char* kCertsHelp = R"(Usage: onward certs init DIR [--days N]
@@ -140,12 +159,14 @@ struct CommandLine {
   CLI::App app;
   CLI::App* node = app.add_subcommand("node");
   CLI::App* call = app.add_subcommand("call");
+  CLI::App* list = app.add_subcommand("list");
   CLI::App* certs = app.add_subcommand("certs");
   std::string config;
   bool check = false;
   bool reference = false;
   std::string timeout = "30";
   onward::CallCommand command;
+  onward::ListCommand listing;
   onward::CertsCommand certificates;
 
   CommandLine() {
@@ -161,13 +182,29 @@ struct CommandLine {
     call->add_flag("--time", command.show_time);
     call->add_option("--repeat", command.repeat)->check(CLI::Range(1, kMaxRepeat));
     call->add_flag("--verbose", command.verbose);
-    call->add_option("--tls-ca", command.tls.ca)->envname("ONWARD_TLS_CA");
-    call->add_option("--tls-cert", command.tls.certificate)->envname("ONWARD_TLS_CERT");
-    call->add_option("--tls-key", command.tls.key)->envname("ONWARD_TLS_KEY");
+    call->add_flag("--unchecked", command.unchecked);
+    add_tls(*call, command.tls);
     // From the URL on, nothing is an option: arguments may be negative numbers.
     call->prefix_command();
     set_help(*call, kCallHelp);
+    add_list();
     add_certs();
+  }
+
+  static void add_tls(CLI::App& sub, onward::TlsOptions& tls) {
+    sub.add_option("--tls-ca", tls.ca)->envname("ONWARD_TLS_CA");
+    sub.add_option("--tls-cert", tls.certificate)->envname("ONWARD_TLS_CERT");
+    sub.add_option("--tls-key", tls.key)->envname("ONWARD_TLS_KEY");
+  }
+
+  void add_list() {
+    list->add_flag("--json", listing.json);
+    list->add_flag("--names", listing.names)->excludes("--json");
+    list->add_option("--timeout", timeout);
+    add_tls(*list, listing.tls);
+    list->add_option("PEER_URL", listing.url)->required();
+    list->add_option("FUNCTION", listing.function);
+    set_help(*list, kListHelp);
   }
 
   void add_certs() {
@@ -190,16 +227,17 @@ struct CommandLine {
 
   // Throws CLI::Error.
   void parse(int argc, char** argv) {
-    if (argc < 2) throw CLI::ParseError("it needs a command: node, call or certs", CLI::ExitCodes::RequiredError);
+    if (argc < 2) throw CLI::ParseError("it needs a command: node, call, list or certs", CLI::ExitCodes::RequiredError);
     const std::string first = argv[1];
-    if (!first.starts_with('-') && first != "node" && first != "call" && first != "certs") {
-      throw CLI::ParseError("there is no command \"" + first + "\", only node, call and certs",
+    if (!first.starts_with('-') && first != "node" && first != "call" && first != "list" && first != "certs") {
+      throw CLI::ParseError("there is no command \"" + first + "\", only node, call, list and certs",
                             CLI::ExitCodes::ExtrasError);
     }
     app.parse(argc, argv);
     if (node->parsed() && config.empty() && !reference) {
       throw CLI::ParseError("it needs --config FILE", CLI::ExitCodes::RequiredError);
     }
+    listing.timeout = parse_timeout(timeout);
     if (!call->parsed()) return;
     command.timeout = parse_timeout(timeout);
     std::vector<std::string> rest = call->remaining();
@@ -231,11 +269,13 @@ int main(int argc, char** argv) {
       std::fprintf(stderr, "onward: %s\nSee `onward%s --help`.\n", error.what(),
                    line.node->parsed()    ? " node"
                    : line.call->parsed()  ? " call"
+                   : line.list->parsed()  ? " list"
                    : line.certs->parsed() ? " certs"
                                           : "");
       return kWrongUsage;
     }
     if (line.call->parsed()) return onward::run_call(line.command);
+    if (line.list->parsed()) return onward::run_list(line.listing);
     if (line.certs->parsed()) return onward::run_certs(line.certificates);
     if (line.reference) {
       std::printf("%s", onward::config_reference(onward::standard_modules()).c_str());

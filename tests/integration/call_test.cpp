@@ -52,7 +52,8 @@ TEST_P(CallCommand, RepeatsACallAndShowsTheMedian) {
   EXPECT_EQ(result.ending.code, 0);
   EXPECT_EQ(result.output, "6\n");
   EXPECT_THAT(result.error, testing::MatchesRegex("[0-9]+\\.[0-9]+ ms, the median of 5 calls\n"));
-  expect_failure(call({"--repeat", "5", cluster.url("front"), "rfc.my_add_3", "1"}), kFailed, "it takes 3 arguments");
+  expect_failure(call({"--repeat", "5", cluster.url("front"), "rfc.my_add_3", "1"}), kWrongUsage,
+                 "it takes 3 arguments, not 1");
   expect_failure(call({"--repeat", "0", cluster.url("front"), "rfc.my_add_3"}), kWrongUsage, "--repeat");
 }
 
@@ -88,15 +89,42 @@ TEST_P(CallCommand, ErrorIsPrintedWithItsTrail) {
 }
 
 TEST_P(CallCommand, UnknownFunction) {
-  expect_failure(call({cluster.url("front"), "rfc.my_add_4", "1"}), kFailed,
+  const CommandResult result = call({cluster.url("front"), "rfc.my_add_4", "1"});
+  expect_failure(result, kWrongUsage, "UNIMPLEMENTED: function \"rfc.my_add_4\" is not registered");
+  EXPECT_THAT(result.error, HasSubstr("\ndid you mean \"rfc.my_add_2\" or \"rfc.my_add_3\"? `onward list " +
+                                      cluster.url("front") + "` shows all functions\n"));
+  expect_failure(call({"--unchecked", cluster.url("front"), "rfc.my_add_4", "1"}), kFailed,
                  "UNIMPLEMENTED: function \"rfc.my_add_4\" is not registered");
 }
 
 TEST_P(CallCommand, WrongArguments) {
-  expect_failure(call({cluster.url("front"), "rfc.my_add_2", "1"}), kFailed, "it takes 2 arguments and got 1");
-  expect_failure(call({cluster.url("front"), "rfc.my_add_2", "1", "two"}), kFailed,
+  const std::string& front = cluster.url("front");
+  const std::string says = ": rfc.my_add_2(int32, int32) -> int32\n    a + b\n";
+  expect_failure(call({front, "rfc.my_add_2", "1"}), kWrongUsage, "onward call: it takes 2 arguments, not 1" + says);
+  expect_failure(call({front, "rfc.my_add_2", "1", "two"}), kWrongUsage,
+                 "onward call: argument 2 must be an int32, not the string \"two\"" + says);
+  expect_failure(call({front, "rfc.my_add_2", "1", "3000000000"}), kWrongUsage,
+                 "argument 2 must be an int32 (-2147483648 to 2147483647), not 3000000000" + says);
+  expect_failure(call({front, "rfc.my_add_2", "1", "2.5"}), kWrongUsage,
+                 "argument 2 must be an int32, not the real 2.5" + says);
+  expect_failure(call({front, "rfc.my_add_2", "1", "[2"}), kWrongUsage, "argument 2, [2: ");
+}
+
+TEST_P(CallCommand, UncheckedArgumentsAreRefusedByTheNode) {
+  expect_failure(call({"--unchecked", cluster.url("front"), "rfc.my_add_2", "1"}), kFailed,
+                 "it takes 2 arguments and got 1");
+  expect_failure(call({"--unchecked", cluster.url("front"), "rfc.my_add_2", "1", "two"}), kFailed,
                  "expected an integer, found a string");
-  expect_failure(call({cluster.url("front"), "rfc.my_add_2", "1", "[2"}), kWrongUsage, "argument 2, [2: ");
+}
+
+TEST_P(CallCommand, SaysHowToSendAString) {
+  cluster.start("probe");
+  const CommandResult result = call({cluster.url("probe"), "probe.echo", "7"});
+  expect_failure(result, kWrongUsage, "argument 1 must be a string, not the integer 7: probe.echo(string) -> string\n");
+  EXPECT_THAT(result.error, HasSubstr(R"(write it as a JSON string: '"7"')"));
+  EXPECT_EQ(call({cluster.url("probe"), "probe.echo", "\"7\""}).output, "7\n");
+  EXPECT_THAT(call({cluster.url("probe"), "probe.echo", R"({"it's": 1})"}).error, HasSubstr(R"('"{\"it'\''s\": 1}"')"));
+  EXPECT_EQ(call({cluster.url("probe"), "probe.echo", "seven"}).output, "seven\n");
 }
 
 TEST_P(CallCommand, NobodyListens) {
@@ -144,6 +172,41 @@ TEST_P(CallCommand, ResultThatCannotBePrintedIsAFailure) {
 }
 
 ONWARD_ON_EVERY_TRANSPORT(CallCommand);
+
+using CallToAnotherVersion = TcpClusterTest;
+
+// Such a node knows no onward.describe.
+TEST_F(CallToAnotherVersion, GoesOutUnchecked) {
+  const RawListener listener;
+  Process command({onward_program(), "call", listener.url(), "f", "1"});
+  RawPeer peer = listener.accept();
+  peer.send(raw_hello());
+  ASSERT_EQ(peer.read_frame().value_or(RawFrame()).header.kind, kRawHello);
+  const auto question = peer.read_frame();
+  ASSERT_TRUE(question);
+  EXPECT_EQ(question->header.function_id, function_id("onward.describe"));
+  peer.send(raw_unimplemented(question->header.call_id));
+  const auto request = peer.read_frame();
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->header.function_id, function_id("f"));
+  peer.send(raw_answer(request->header.call_id, "done"));
+  EXPECT_EQ(command.wait_for_end().value_or(Ending()).code, 0);
+  command.wait_for_close(Process::Stream::kOutput);
+  EXPECT_EQ(command.text(Process::Stream::kOutput), "done\n");
+}
+
+TEST_F(CallToAnotherVersion, IsNotAskedWhereThatIsNotWanted) {
+  const RawListener listener;
+  Process command({onward_program(), "call", "--unchecked", listener.url(), "f", "1"});
+  RawPeer peer = listener.accept();
+  peer.send(raw_hello());
+  ASSERT_EQ(peer.read_frame().value_or(RawFrame()).header.kind, kRawHello);
+  const auto request = peer.read_frame();
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->header.function_id, function_id("f"));
+  peer.send(raw_answer(request->header.call_id, "done"));
+  EXPECT_EQ(command.wait_for_end().value_or(Ending()).code, 0);
+}
 
 using CallToWhatIsNoNode = TcpClusterTest;
 

@@ -139,8 +139,16 @@ std::string raw_call(std::uint64_t call_id, std::string_view function, FunctionR
 }
 
 std::string raw_answer(std::uint64_t call_id, std::string_view text) {
-  return flex_frame({.kind = kRawResponse, .codec = kRawFlex, .call_id = call_id},
-                    [&](Encoder& encoder) { encoder.string(text); });
+  return raw_result(call_id, [&](Encoder& encoder) { encoder.string(text); });
+}
+
+std::string raw_result(std::uint64_t call_id, FunctionRef<void(Encoder&)> write) {
+  return flex_frame({.kind = kRawResponse, .codec = kRawFlex, .call_id = call_id}, write);
+}
+
+std::string raw_unimplemented(std::uint64_t call_id) {
+  const Message message = wire::encode_error(call_id, Status(StatusCode::kUnimplemented, ""));
+  return raw_frame({.kind = kRawError, .call_id = call_id}, message.payload.body.text());
 }
 
 std::string raw_goaway(const std::string& message) {

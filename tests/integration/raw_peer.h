@@ -54,6 +54,10 @@ std::string raw_call(std::uint64_t call_id, std::string_view function, FunctionR
 std::string raw_echo(std::uint64_t call_id, std::string_view text);
 // An answer that holds a string.
 std::string raw_answer(std::uint64_t call_id, std::string_view text);
+// An answer that `write` writes in flex.
+std::string raw_result(std::uint64_t call_id, FunctionRef<void(Encoder&)> write);
+// The answer of a node that has no such function.
+std::string raw_unimplemented(std::uint64_t call_id);
 std::string raw_goaway(const std::string& message);
 // The status that an ERROR frame reports.
 Status raw_error(const RawFrame& frame);

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "list_command.h"
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <set>
+
+#include "client_node.h"
+#include "json_value.h"
+#include "node_description.h"
+#include "onward/log.h"
+
+namespace onward {
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kWrongUsage = 2;
+constexpr const char* kDescribe = "onward.describe";
+
+std::string join(const std::vector<std::string>& words, std::string_view between) {
+  std::string text;
+  for (const std::string& word : words) text.append(text.empty() ? "" : between).append(word);
+  return text;
+}
+
+// `rows` of cells, each column but the last as wide as its widest cell, up to a bound.
+std::string table(const std::vector<std::vector<std::string>>& rows) {
+  constexpr std::size_t kWidest = 72;
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      if (row[i].size() <= kWidest) widths[i] = std::max(widths[i], row[i].size());
+    }
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line = "  ";
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      line += printable(row[i]);
+      if (i + 1 == row.size()) break;
+      line.append(row[i].size() < widths[i] ? widths[i] - row[i].size() : 0, ' ').append("  ");
+    }
+    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  }
+  return text;
+}
+
+std::string functions_text(const NodeDescription& node) {
+  if (node.functions.empty()) return "\nNo functions that the caller may call.\n";
+  std::vector<std::vector<std::string>> rows;
+  std::set<std::string> structs;
+  rows.reserve(node.functions.size());
+  for (const FunctionDescription& function : node.functions) {
+    rows.push_back({prototype(function), function.runs});
+    structs.insert(function.structs.begin(), function.structs.end());
+  }
+  // The documentation of each stands below its row.
+  constexpr std::size_t kIndent = 6;
+  const std::string aligned = table(rows);
+  std::string text = "\nFunctions\n";
+  std::size_t at = 0;
+  for (const FunctionDescription& function : node.functions) {
+    const std::size_t end = aligned.find('\n', at) + 1;
+    text.append(aligned, at, end - at).append(indented(function.documentation, kIndent));
+    at = end;
+  }
+  if (!structs.empty()) text += "\nStructs\n";
+  for (const std::string& one : structs) text += indented(one, 2);
+  return text;
+}
+
+std::string node_text(const NodeDescription& node) {
+  std::string text = printable("node " + node.node + ", onward " + node.version) + "\n" + functions_text(node);
+  std::vector<std::vector<std::string>> modules;
+  modules.reserve(node.modules.size());
+  for (const ModuleDescription& module : node.modules) {
+    modules.push_back({module.name, module.version, module.origin,
+                       module.trouble.empty() ? module.summary : "not there: " + module.trouble});
+  }
+  if (!modules.empty()) text += "\nModules\n" + table(modules);
+  std::vector<std::string> codecs;
+  codecs.reserve(node.codecs.size());
+  for (const CodecDescription& codec : node.codecs)
+    codecs.push_back(codec.name + " (" + std::to_string(codec.id) + ")");
+  text += "\nReached by\n" + table({{"listens on", join(node.listening, ", ")},
+                                    {"transports", join(node.transports, ", ")},
+                                    {"codecs", join(codecs, ", ")}});
+  std::vector<std::vector<std::string>> limits;
+  limits.reserve(node.limits.size());
+  for (const auto& [name, limit] : node.limits) limits.push_back({name, limit ? std::to_string(*limit) : "none"});
+  if (!limits.empty()) text += "\nLimits\n" + table(limits);
+  return text;
+}
+
+std::string function_text(const NodeDescription& node, const FunctionDescription& function) {
+  std::string text = prototype(function) + "\n" + indented(function.documentation, 4);
+  std::vector<std::vector<std::string>> facts = {{"runs", function.runs}, {"node", node.node}};
+  if (!function.module.empty()) facts.push_back({"module", function.module});
+  for (const std::string& one : function.structs) facts.push_back({"struct", one});
+  return text + "\n" + table(facts);
+}
+
+std::string text_of(const ListCommand& command, const DynamicValue& answer, const NodeDescription& node) {
+  if (command.json) return to_json(answer) + "\n";
+  if (!command.names) return command.function.empty() ? node_text(node) : function_text(node, node.functions.front());
+  std::string names;
+  for (const FunctionDescription& function : node.functions) names += printable(function.name) + "\n";
+  return names;
+}
+
+int report_unknown(const ListCommand& command, const NodeDescription& node) {
+  std::vector<std::string> near;
+  near.reserve(node.nearest.size());
+  for (const std::string& name : node.nearest) near.push_back("\"" + printable(name) + "\"");
+  std::fprintf(stderr, "onward list: node %s has no function \"%s\" that the caller may call; %s\n",
+               printable(node.node).c_str(), command.function.c_str(),
+               near.empty() ? ("`onward list " + command.url + "` shows those that it has").c_str()
+                            : ("did you mean " + join(near, " or ") + "?").c_str());
+  return kFailed;
+}
+
+int report(const ListCommand& command, const Status& error) {
+  const bool unknown =
+      error.code() == StatusCode::kUnimplemented && error.message().find("is not registered") != std::string::npos;
+  std::fprintf(stderr, "onward list: %s\n",
+               unknown
+                   ? ("the node at " + command.url + " does not say what it has: it is older than this program").c_str()
+                   : error.to_string().c_str());
+  return kFailed;
+}
+
+}  // namespace
+
+int run_list(const ListCommand& command) {
+  if (const Result<Url> url = Url::parse(command.url); !url) {
+    std::fprintf(stderr, "onward list: PEER_URL: %s\n", url.error().message().c_str());
+    return kWrongUsage;
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+  set_log_level(LogLevel::kOff);
+  try {
+    Node node(client_node_options("list", command.tls));
+    node.start().throw_if_error();
+    const CallOptions options{.timeout = command.timeout, .codec = "flex", .fail_fast = true};
+    const DynamicValue answer =
+        ask_for_description(node, to(command.url, options), command.function, FunctionName::intern(kDescribe)).wait();
+    const Result<NodeDescription> description = read_description(answer);
+    if (!description) return report(command, description.error());
+    if (!command.function.empty() && description->functions.empty()) return report_unknown(command, *description);
+    std::fputs(text_of(command, answer, *description).c_str(), stdout);
+    if (std::fflush(stdout) == 0) return 0;
+    std::fprintf(stderr, "onward list: the answer could not be printed\n");
+    return kFailed;
+  } catch (const RpcError& error) {
+    return report(command, error.status());
+  }
+}
+
+}  // namespace onward
