@@ -26,8 +26,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 // `limit` for any that is not below it.
 std::size_t distance(std::string_view word, std::string_view candidate, std::size_t limit) {
-  const auto [shorter, longer] = std::minmax(word.size(), candidate.size());
-  if (longer - shorter >= limit) return limit;
+  if (std::max(word.size(), candidate.size()) - std::min(word.size(), candidate.size()) >= limit) return limit;
   const std::size_t found = edit_distance(word, candidate);
   return found < candidate.size() ? std::min(found, limit) : limit;
 }
