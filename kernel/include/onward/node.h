@@ -105,8 +105,8 @@ class ONWARD_API Node {
   // a transport that fails goes on with what it had. Blocks; any thread but the node's own.
   Status reload();
   // The same, behind taking from `changed` what may change while a node runs: peers, access, timeout, max_in_flight,
-  // max_waiting_calls and connect_backoff. What else it says is not looked at. A peer that has other URLs than before is
-  // called over these from now on; the connection that it had closes when the calls on it are done. Calls that wait
+  // max_waiting_calls and connect_backoff. What else it says is not looked at. A peer that has other URLs than before
+  // is called over these from now on; the connection that it had closes when the calls on it are done. Calls that wait
   // for a peer that is gone fail with UNAVAILABLE.
   Status reload(const NodeOptions& changed);
 
