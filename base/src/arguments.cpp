@@ -6,6 +6,7 @@
 #include <charconv>
 #include <filesystem>
 #include <fstream>
+#include <initializer_list>
 #include <system_error>
 
 #include "nearest.h"
@@ -96,6 +97,12 @@ std::string resolve_file(Setting& setting) {
   return "the file " + path.string() + " cannot be read: " + std::generic_category().message(number);
 }
 
+std::string sentence(std::initializer_list<std::string_view> parts) {
+  std::string text;
+  for (const std::string_view part : parts) text += part;
+  return text;
+}
+
 std::optional<Setting> default_of(const Parameter& parameter) {
   Setting setting{.is_default = true};
   if (const auto* boolean = std::get_if<bool>(&parameter.fallback)) {
@@ -138,7 +145,7 @@ Arguments Arguments::check(std::string owner, std::span<const Parameter> declare
   for (auto& [key, setting] : settings) {
     const Parameter* parameter = find_parameter(declared, key);
     if (parameter == nullptr) {
-      errors.push_back({setting.origin, of_all + "the key \"" + key + "\" is not known" + suggest(key, known)});
+      errors.push_back({setting.origin, sentence({of_all, "the key \"", key, "\" is not known", suggest(key, known)})});
       continue;
     }
     convert(*parameter, setting);
@@ -149,7 +156,7 @@ Arguments Arguments::check(std::string owner, std::span<const Parameter> declare
     }
     if (parameter->type == Type::kFile) {
       if (const std::string why = resolve_file(setting); !why.empty()) {
-        errors.push_back({setting.origin, of_key + key + ": " + why});
+        errors.push_back({setting.origin, sentence({of_key, key, ": ", why})});
         continue;
       }
     }
@@ -161,7 +168,7 @@ Arguments Arguments::check(std::string owner, std::span<const Parameter> declare
   for (const Parameter& parameter : declared) {
     const std::string key(parameter.key);
     if (settings.contains(key)) continue;
-    if (parameter.is_required) errors.push_back({{}, of_all + "the key \"" + key + "\" is missing"});
+    if (parameter.is_required) errors.push_back({{}, sentence({of_all, "the key \"", key, "\" is missing"})});
     if (auto fallback = default_of(parameter)) arguments.settings_.emplace(key, *std::move(fallback));
   }
   arguments.owner_ = std::move(owner);

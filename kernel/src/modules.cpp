@@ -122,7 +122,7 @@ Status Modules::start(Entry& entry) {
   const ModuleDescriptor& descriptor = *entry.use->descriptor;
   entry.context = std::make_unique<ModuleContext>(core_.node, descriptor, entry.arguments, services_);
   core_.functions.set_registrar(descriptor.name());
-  const Status started = outcome_of([&] {
+  Status started = outcome_of([&] {
     entry.module = descriptor.create();
     return entry.module->start(*entry.context);
   });
@@ -134,8 +134,7 @@ Status Modules::start(Entry& entry) {
 }
 
 Status Modules::without(Entry& entry, const Status& why) {
-  const Status status =
-      why.with_message("module \"" + std::string(entry.use->name()) + "\" did not start: " + why.message());
+  Status status = why.with_message("module \"" + std::string(entry.use->name()) + "\" did not start: " + why.message());
   if (!entry.use->optional) return status;
   entry.trouble = why.message();
   core_.log(LogLevel::kWarning, status.message() + "; it is optional, and the node goes on without");

@@ -137,7 +137,7 @@ Status NodeCore::reload(const NodeOptions& changed) {
   return done.ok() ? reload() : done;
 }
 
-void NodeCore::close_retired() {
+void NodeCore::close_retired() const {
   for (Link* link = links; link != nullptr; link = link->next) link->close_if_retired();
 }
 

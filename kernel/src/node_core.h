@@ -95,7 +95,7 @@ class NodeCore final {
   [[nodiscard]] std::string schemes() const;
   void await_stage(std::chrono::steady_clock::time_point deadline, const std::function<std::function<bool()>()>& begin);
   void check_stage();
-  void close_retired();
+  void close_retired() const;
   enum class ModuleStop : std::uint8_t { kStopping, kStopped, kOver };
   void stop_last_module(const std::shared_ptr<ModuleStop>& progress);
   void destroy_loop();

@@ -107,18 +107,22 @@ consteval Parameter::Type parameter_type() {
 // With a default: a bool, an integer, a real or a string.
 template <class T>
 [[nodiscard]] constexpr Parameter parameter(std::string_view key, T fallback, std::string_view documentation) {
-  Parameter made{.key = key, .documentation = documentation};
+  // Made, not assigned: clang has no constant assignment of variants.
   if constexpr (std::is_convertible_v<T, std::string_view>) {
-    made.fallback = std::string_view(fallback);
+    return {.key = key, .fallback = std::string_view(fallback), .documentation = documentation};
   } else if constexpr (std::is_same_v<T, bool>) {
-    made.fallback = fallback;
+    return {.key = key, .type = Parameter::Type::kBoolean, .fallback = fallback, .documentation = documentation};
   } else if constexpr (std::is_integral_v<T>) {
-    made.fallback = static_cast<std::int64_t>(fallback);
+    return {.key = key,
+            .type = Parameter::Type::kInteger,
+            .fallback = static_cast<std::int64_t>(fallback),
+            .documentation = documentation};
   } else {
-    made.fallback = static_cast<double>(fallback);
+    return {.key = key,
+            .type = Parameter::Type::kNumber,
+            .fallback = static_cast<double>(fallback),
+            .documentation = documentation};
   }
-  if constexpr (!std::is_convertible_v<T, std::string_view>) made.type = detail::parameter_type<T>();
-  return made;
 }
 
 // That must be there. T as Arguments::get() has it.

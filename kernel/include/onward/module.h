@@ -105,7 +105,7 @@ class ONWARD_API Module {
 inline constexpr std::uint32_t kModuleAbiVersion = 2;
 
 // What this is the address of is there once in a program: see ModuleAbi.
-ONWARD_API extern const char module_runtime;
+ONWARD_API extern const char module_runtime;  // NOLINT(readability-identifier-naming): as its descriptors
 
 // The first member of every descriptor, of any version: what must agree before the rest is looked at.
 struct ModuleAbi {
