@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "onward/object_pool.h"
-#include "sanitizers.h"
+#include "onward/sanitizers.h"
 
 namespace onward {
 

@@ -5,7 +5,7 @@
 #include <mutex>
 #include <vector>
 
-#include "sanitizers.h"
+#include "onward/sanitizers.h"
 
 namespace onward {
 

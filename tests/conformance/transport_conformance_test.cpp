@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The transports that the conformance suite runs on.
-#include "transport_conformance.h"
+#include "onward/testing/transport_conformance.h"
 
 #include <netinet/in.h>
 #include <sys/socket.h>

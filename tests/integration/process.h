@@ -19,7 +19,7 @@
 #include <thread>
 #include <vector>
 
-#include "sanitizers.h"
+#include "onward/sanitizers.h"
 
 namespace onward::testing_support {
 

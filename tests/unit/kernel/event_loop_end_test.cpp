@@ -9,7 +9,7 @@
 #include <memory>
 
 #include "onward/event_loop.h"
-#include "sanitizers.h"
+#include "onward/sanitizers.h"
 
 namespace onward {
 namespace {

@@ -6,8 +6,8 @@
 
 #include <thread>
 
-#include "../../conformance/transport_conformance.h"
 #include "onward/inproc/inproc_transport.h"
+#include "onward/testing/transport_fixture.h"
 
 namespace onward {
 namespace {

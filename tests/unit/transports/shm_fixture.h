@@ -17,7 +17,7 @@
 #include <string>
 #include <vector>
 
-#include "../../conformance/transport_conformance.h"
+#include "onward/testing/transport_fixture.h"
 #include "onward/stream/frame.h"
 #include "shm/shm_rendezvous.h"
 

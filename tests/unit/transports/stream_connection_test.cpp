@@ -11,8 +11,8 @@
 #include <array>
 #include <random>
 
+#include "onward/sanitizers.h"
 #include "onward/stream/socket_stream.h"
-#include "sanitizers.h"
 
 namespace onward {
 namespace {

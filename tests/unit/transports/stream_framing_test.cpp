@@ -7,9 +7,9 @@
 #include <random>
 
 #include "fake_stream.h"
+#include "onward/sanitizers.h"
 #include "onward/stream/frame_reader.h"
 #include "onward/stream/frame_writer.h"
-#include "sanitizers.h"
 
 namespace onward {
 namespace {

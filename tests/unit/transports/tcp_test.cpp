@@ -13,10 +13,10 @@
 #include <atomic>
 #include <latch>
 
-#include "../../conformance/transport_conformance.h"
 #include "onward/log.h"
 #include "onward/stream/stream_listener.h"
 #include "onward/tcp/tcp_transport.h"
+#include "onward/testing/transport_fixture.h"
 #include "stream/socket_address.h"
 #include "stream/tcp_connector.h"
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "sanitizers.h"
+#include "onward/sanitizers.h"
 #include "tls/session_cache.h"
 #include "tls_pair.h"
 

@@ -7,9 +7,9 @@
 
 #include <fstream>
 
-#include "../../conformance/transport_conformance.h"
 #include "bare_ssl.h"
 #include "onward/tcp/tcp_transport.h"
+#include "onward/testing/transport_fixture.h"
 #include "tls_fixture.h"
 
 namespace onward {

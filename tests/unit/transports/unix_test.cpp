@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "../../conformance/transport_conformance.h"
+#include "onward/testing/transport_fixture.h"
 #include "onward/unix/unix_transport.h"
 #include "stream/local_address.h"
 #include "stream/local_connector.h"

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Conformance: connecting, closing and letting go, by either side and at any moment.
+#pragma once
+
+#include <gtest/gtest.h>
+
 #include <random>
 
-#include "sanitizers.h"
-#include "transport_conformance.h"
+#include "onward/sanitizers.h"
+#include "onward/testing/transport_fixture.h"
 
-namespace onward::testing_support {
-namespace {
+namespace onward::testing_support::closing {
 
-const Status kReason{StatusCode::kFailedPrecondition, "the test's own reason"};
+inline const Status kReason{StatusCode::kFailedPrecondition, "the test's own reason"};
 
-bool is_orderly_or_unavailable(const Status& status) {
+inline bool is_orderly_or_unavailable(const Status& status) {
   return status.ok() || status.code() == StatusCode::kUnavailable;
 }
 
@@ -330,5 +333,4 @@ TEST_P(TransportConformance, EndsAtAnyMoment) {
   }
 }
 
-}  // namespace
-}  // namespace onward::testing_support
+}  // namespace onward::testing_support::closing

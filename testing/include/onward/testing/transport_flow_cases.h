@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Conformance: pausing, back-pressure, fairness, and how long closing may take.
-#include "transport_conformance.h"
+#pragma once
 
-namespace onward::testing_support {
-namespace {
+#include <gtest/gtest.h>
 
-constexpr MessageLimits kNarrow{.output_high_bytes = 300'000, .output_low_bytes = 50'000};
+#include "onward/testing/transport_fixture.h"
+
+namespace onward::testing_support::flow {
+
+inline constexpr MessageLimits kNarrow{.output_high_bytes = 300'000, .output_low_bytes = 50'000};
 
 TEST_P(TransportConformance, PauseStopsDeliveryAtOnce) {
   constexpr std::uint64_t kMessages = 100;
@@ -192,5 +195,4 @@ TEST_P(TransportConformance, CloseGivesUpInTime) {
   }
 }
 
-}  // namespace
-}  // namespace onward::testing_support
+}  // namespace onward::testing_support::flow

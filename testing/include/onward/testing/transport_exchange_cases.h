@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Conformance: what is sent arrives, whole and in order.
+#pragma once
+
+#include <gtest/gtest.h>
+
 #include <thread>
 
-#include "sanitizers.h"
-#include "transport_conformance.h"
+#include "onward/sanitizers.h"
+#include "onward/testing/transport_fixture.h"
 
-namespace onward::testing_support {
-namespace {
+namespace onward::testing_support::exchange {
 
 // Sizes around every limit that a transport may have inside: headers, alignment, what is copied and
 // what is not, chunks, socket buffers.
-std::vector<std::size_t> interesting_sizes() {
+inline std::vector<std::size_t> interesting_sizes() {
   std::vector<std::size_t> sizes = {0, 1, 7, 8, 9, 31, 32, 33, 63, 64, 65, 100};
   for (std::size_t power = 10; power <= 20; ++power) {
     const std::size_t size = std::size_t{1} << power;
@@ -314,5 +317,4 @@ TEST_P(TransportConformance, EndsOnTwoThreadsExchangeMessages) {
   EXPECT_TRUE(server->reason.ok()) << server->reason.to_string();
 }
 
-}  // namespace
-}  // namespace onward::testing_support
+}  // namespace onward::testing_support::exchange

@@ -2,10 +2,13 @@
 //
 // Conformance of transports over streams of bytes, against a raw socket: what exactly travels, and
 // what becomes of bytes that no well-behaved peer would send.
-#include "transport_conformance.h"
+#pragma once
 
-namespace onward::testing_support {
-namespace {
+#include <gtest/gtest.h>
+
+#include "onward/testing/transport_raw_peer.h"
+
+namespace onward::testing_support::bytes {
 
 using Bytes = std::string;
 
@@ -41,20 +44,20 @@ struct Frame {
   }
 };
 
-Bytes pad(Bytes frame) {
+inline Bytes pad(Bytes frame) {
   while (frame.size() % 8 != 0) frame += '\0';
   return frame;
 }
 
-Bytes raw_hello() {
+inline Bytes raw_hello() {
   const Frame frame{.body_bytes = 5, .kind = 1, .function_id = 0x312F'4452'4157'4E4FULL};
   return pad(frame.header() + "hello");
 }
 
-Bytes text_of(const Buffer& buffer) { return Bytes(buffer.text()); }
+inline Bytes text_of(const Buffer& buffer) { return Bytes(buffer.text()); }
 
 // The bytes of make_message(id, body_bytes, segments).
-Bytes raw_message(std::uint64_t id, std::size_t body_bytes, const std::vector<std::size_t>& segments = {}) {
+inline Bytes raw_message(std::uint64_t id, std::size_t body_bytes, const std::vector<std::size_t>& segments = {}) {
   const Message message = make_message(id, body_bytes, segments);
   Bytes bytes = Frame{.body_bytes = static_cast<std::uint32_t>(body_bytes),
                       .segment_count = static_cast<std::uint8_t>(segments.size()),
@@ -247,5 +250,4 @@ TEST_P(TransportBytes, MessagesInFrontOfABreakAreDelivered) {
   EXPECT_EQ(server->received, 2U);
 }
 
-}  // namespace
-}  // namespace onward::testing_support
+}  // namespace onward::testing_support::bytes
