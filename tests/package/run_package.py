@@ -11,6 +11,7 @@ import argparse
 import difflib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,7 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path += [str(HERE.parent), str(HERE.parent.parent / "tools")]
+sys.path += [str(HERE.parent), str(HERE.parent / "docs"), str(HERE.parent.parent / "tools")]
+import docs_page
 import exported_symbols
 from tap import Tap, selected
 
@@ -28,6 +30,7 @@ CONSUMER = HERE / "consumer"
 TIME_LIMIT_S = 300
 RPC = "add: 5\nnothing: no such function\n"
 GREETED = RPC + "greet: Hello, Ada\n"
+MOST_CASES = 60  # of the conformance suite for a stream of bytes
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
 
 
@@ -187,6 +190,21 @@ class Installed:
         expect([each["name"] for each in targets if each["type"] == "executable"], ["onward"], "what programs are built")
         expect(sorted(name for each in targets if each["installed"] for name in map(os.path.basename, each["filename"])),
                ["libonward.a", "libonward.so." + self.version(), "onward", "rfc.so", "search.so"], "what is built to install")
+
+    def test_conformance_of_a_transport_from_outside(self):
+        page = docs_page.Page(self.root, self.root / "docs/ADD_A_TRANSPORT.md")
+        project = self.folder / "pair"
+        for block in page.blocks:
+            if name := block.values.get("file"):
+                (project / name).parent.mkdir(parents=True, exist_ok=True)
+                (project / name).write_text(block.text)
+        program = project / "pair_conformance_test"
+        run([self.compiler, "-std=c++23", *WARNINGS, "-I", project, *project.rglob("*.cpp"), "-o", program,
+             *self.pkg_config("--cflags", "--libs", "onward", "gtest_main")])
+        output = run([program, "--gtest_brief=1"], LD_LIBRARY_PATH=str(self.libdir), GTEST_FILTER="*")
+        cases = re.search(r"(\d+) tests from 2 test suites ran", output)
+        if cases is None or int(cases[1]) < MOST_CASES:
+            raise Wrong(f"of the suite's cases, more than {MOST_CASES}, few ran:\n{output}")
 
     def test_cmake(self):
         build = self.folder / "cmake"
