@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "call_command.h"
-
 #include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -12,26 +11,48 @@
 
 #include "argument_check.h"
 #include "client_node.h"
+#include "command_list.h"
 #include "dynamic_call.h"
 #include "json_value.h"
 #include "node_description.h"
 #include "onward/log.h"
+#include "print_output.h"
 #include "signature_type.h"
+#include "tls_command_options.h"
 
 namespace onward {
 namespace {
 
 constexpr int kFailed = 1;
 constexpr int kWrongUsage = 2;
+constexpr int kMaxRepeat = 1'000'000;
 constexpr std::size_t kTextWidth = 100;
 
-std::optional<DynamicValue::Sequence> parse_arguments(const std::vector<std::string>& texts) {
+struct CallCommand {
+  std::string program;  // whose command this is
+  std::string url;
+  std::string function;
+  std::vector<std::string> arguments;  // each as json_value.h's parse_argument() takes it
+  Duration timeout = std::chrono::seconds(30);
+  TlsOptions tls = {};     // with a certificate, the call comes from the node that this is for
+  bool json = false;       // print the result on one line of strict JSON
+  bool show_time = false;  // say on standard error how long it took
+  int repeat = 1;          // so many calls, one after the other; the time is then their median
+  bool unchecked = false;  // do not ask the node first what the function takes
+  bool verbose = false;    // log what happens on the connection
+};
+
+void complain(const CallCommand& command, const std::string& what) {
+  std::fprintf(stderr, "%s call: %s\n", command.program.c_str(), what.c_str());
+}
+
+std::optional<DynamicValue::Sequence> parse_arguments(const CallCommand& command) {
+  const std::vector<std::string>& texts = command.arguments;
   DynamicValue::Sequence arguments;
   for (std::size_t i = 0; i < texts.size(); ++i) {
     Result<DynamicValue> argument = parse_argument(texts[i]);
     if (!argument) {
-      std::fprintf(stderr, "onward call: argument %zu, %s: %s\n", i + 1, texts[i].c_str(),
-                   argument.error().message().c_str());
+      complain(command, "argument " + std::to_string(i + 1) + ", " + texts[i] + ": " + argument.error().message());
       return std::nullopt;
     }
     arguments.push_back(*std::move(argument));
@@ -76,7 +97,7 @@ bool check(const CallCommand& command, const FunctionDescription& function, cons
   } else {
     ArgumentNotes notes;
     const auto mismatch = check_arguments(*signature, arguments, notes);
-    for (const std::string& note : notes) std::fprintf(stderr, "onward call: note: %s\n", printable(note).c_str());
+    for (const std::string& note : notes) complain(command, "note: " + printable(note));
     if (!mismatch) return true;
     wrong = "argument " + std::to_string(mismatch->index + 1) +
             (mismatch->path.empty() ? "" : ", at " + mismatch->path + ",") + " must be " + mismatch->expected +
@@ -85,7 +106,7 @@ bool check(const CallCommand& command, const FunctionDescription& function, cons
       hint = "to send it as a string, write it as a JSON string: " + quoted(command.arguments[mismatch->index]);
     }
   }
-  std::string text = "onward call: " + printable(wrong) + ": " + prototype(function) + "\n";
+  std::string text = command.program + " call: " + printable(wrong) + ": " + prototype(function) + "\n";
   text += indented(function.documentation, 4);
   const std::set<std::string> structs = signature->parameter_structs();
   for (const std::string& one : function.structs) {
@@ -100,7 +121,7 @@ int suggest_functions(const CallCommand& command, const NodeDescription& node) {
   std::string names;
   for (const std::string& name : node.nearest) names += (names.empty() ? "\"" : " or \"") + printable(name) + "\"";
   if (!names.empty()) std::fprintf(stderr, "did you mean %s? ", names.c_str());
-  std::fprintf(stderr, "`onward list %s` shows all functions\n", command.url.c_str());
+  std::fprintf(stderr, "`%s list %s` shows all functions\n", command.program.c_str(), command.url.c_str());
   return kWrongUsage;
 }
 
@@ -133,14 +154,12 @@ void show_times(std::vector<Milliseconds> times) {
   std::fprintf(stderr, "%.3f ms, the median of %zu calls\n", median->count(), times.size());
 }
 
-}  // namespace
-
 int run_call(const CallCommand& command) {
   if (const Result<Url> url = Url::parse(command.url); !url) {
-    std::fprintf(stderr, "onward call: PEER_URL: %s\n", url.error().message().c_str());
+    complain(command, "PEER_URL: " + url.error().message());
     return kWrongUsage;
   }
-  const auto arguments = parse_arguments(command.arguments);
+  const auto arguments = parse_arguments(command);
   if (!arguments) return kWrongUsage;
   std::signal(SIGPIPE, SIG_IGN);
   // What goes wrong with the connection is in the call's own error.
@@ -155,18 +174,70 @@ int run_call(const CallCommand& command) {
     }
     const Called called = call(node, command, *arguments);
     const std::string text = command.json ? to_json(called.result) : to_text(called.result, kTextWidth);
-    std::printf("%s\n", text.c_str());
-    if (std::fflush(stdout) == 0) {
-      if (command.show_time) show_times(called.times);
-      return 0;
-    }
-    std::fprintf(stderr, "onward call: the result could not be printed\n");
+    const int printed = print_output(text + "\n", command.program + " call");
+    if (printed == 0 && command.show_time) show_times(called.times);
+    return printed;
   } catch (const RpcError& error) {
-    std::fprintf(stderr, "onward call: %s\n", error.what());
+    complain(command, error.what());
     const bool unknown = description && description->functions.empty();
     if (unknown && error.status().code() == StatusCode::kUnimplemented) return suggest_functions(command, *description);
   }
   return kFailed;
+}
+
+constexpr const char* kArguments = R"(Arguments are JSON values. A word that is not JSON is sent as a string, so that
+search needs no quotes; to send the string "1", write '"1"'. Beyond JSON:
+
+  {"dtype": "float32", "shape": [2, 2], "data": [1, 2, 3, 4]}    a tensor, row by row
+  {"bytes": "aGVsbG8="}                                          bytes, in base64
+  {"float": "NaN"}                                               also "Infinity" and "-Infinity"
+  {"table": "demo.Point", "bytes": "…"}                          a FlatBuffers table)";
+
+constexpr const char* kExamples = R"(  {program} call tcp://127.0.0.1:7000 rfc.my_add_3 1 2 3
+  {program} call tcp://127.0.0.1:7000 search warranty 10
+  {program} call --json --timeout 2 unix:///run/front.sock search '"two words"' 10)";
+
+Prose call_prose() {
+  return {.description =
+              "Calls a function of a node that runs, and prints what it returns. The options stand before "
+              "PEER_URL: what comes behind it is sent, even if it begins with a dash, as -1 does.\n\n"
+              "The node is asked first what the function takes, and arguments that it would refuse are not "
+              "sent.",
+          .sections = {{.title = "Values", .text = kArguments}},
+          .exit_status = {{"0", "the function has returned"},
+                          {"1", "the call failed; its error is on standard error"},
+                          {"2", "wrong usage: also a function that is not there, and arguments that it does not take"}},
+          .examples = kExamples,
+          .see_also = {"{program} list", "{program} node", "{program} certs"}};
+}
+
+}  // namespace
+
+// `onward call`: calls from a node of its own.
+Command call_command(const ProgramOptions& /*program*/) {
+  const auto given = std::make_shared<CallCommand>();
+  Command command{.name = "call", .summary = "call a function of a node that runs", .prose = call_prose()};
+  command.arguments_end_options = true;
+  command.flag("--json", given->json, "print the result as JSON on one line");
+  command.option("--timeout", "SECONDS", given->timeout, "give up after so long; \"none\" waits for ever");
+  command.flag("--time", given->show_time, "say on standard error how long the call took");
+  command
+      .option("--repeat", "N", given->repeat,
+              "call N times, one after the other, and print the last result; the time is then the median of the calls")
+      .range(1, kMaxRepeat);
+  command.flag("--unchecked", given->unchecked, "call at once: do not ask the node first what the function takes");
+  command.flag("--verbose", given->verbose, "log what happens on the connection");
+  add_tls_options(command, given->tls);
+  command
+      .argument("PEER_URL", given->url, "where the node listens: tcp://HOST:PORT, tls://…, shm://@NAME, unix:///PATH")
+      .peer_url();
+  command.argument("FUNCTION", given->function, "the function's name").function();
+  command.argument("ARGUMENT", given->arguments, "what it is called with").optional();
+  command.run = [given](const Invocation& called) {
+    given->program = called.program.name;
+    return run_call(*given);
+  };
+  return command;
 }
 
 }  // namespace onward

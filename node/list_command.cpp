@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "list_command.h"
-
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <memory>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "client_node.h"
+#include "command_list.h"
 #include "json_value.h"
 #include "node_description.h"
 #include "onward/log.h"
+#include "print_output.h"
+#include "tls_command_options.h"
 
 namespace onward {
 namespace {
@@ -17,6 +21,20 @@ namespace {
 constexpr int kFailed = 1;
 constexpr int kWrongUsage = 2;
 constexpr const char* kDescribe = "onward.describe";
+
+struct ListCommand {
+  std::string program;  // whose command this is
+  std::string url;
+  std::string function;  // empty: all
+  Duration timeout = std::chrono::seconds(30);
+  TlsOptions tls = {};  // with a certificate, the node that this is for asks
+  bool json = false;    // print all that the node answered, on one line of strict JSON
+  bool names = false;   // print the functions' names alone, one a line
+};
+
+void complain(const ListCommand& command, const std::string& what) {
+  std::fprintf(stderr, "%s list: %s\n", command.program.c_str(), what.c_str());
+}
 
 std::string join(const std::vector<std::string>& words, std::string_view between) {
   std::string text;
@@ -114,28 +132,24 @@ int report_unknown(const ListCommand& command, const NodeDescription& node) {
   std::vector<std::string> near;
   near.reserve(node.nearest.size());
   for (const std::string& name : node.nearest) near.push_back("\"" + printable(name) + "\"");
-  std::fprintf(stderr, "onward list: node %s has no function \"%s\" that the caller may call; %s\n",
-               printable(node.node).c_str(), command.function.c_str(),
-               near.empty() ? ("`onward list " + command.url + "` shows those that it has").c_str()
-                            : ("did you mean " + join(near, " or ") + "?").c_str());
+  const std::string hint = near.empty() ? "`" + command.program + " list " + command.url + "` shows those that it has"
+                                        : "did you mean " + join(near, " or ") + "?";
+  complain(command, "node " + printable(node.node) + " has no function \"" + command.function +
+                        "\" that the caller may call; " + hint);
   return kFailed;
 }
 
 int report(const ListCommand& command, const Status& error) {
   const bool unknown =
       error.code() == StatusCode::kUnimplemented && error.message().find("is not registered") != std::string::npos;
-  std::fprintf(stderr, "onward list: %s\n",
-               unknown
-                   ? ("the node at " + command.url + " does not say what it has: it is older than this program").c_str()
-                   : error.to_string().c_str());
+  complain(command, unknown ? "the node at " + command.url + " does not say what it has: it is older than this program"
+                            : error.to_string());
   return kFailed;
 }
 
-}  // namespace
-
 int run_list(const ListCommand& command) {
   if (const Result<Url> url = Url::parse(command.url); !url) {
-    std::fprintf(stderr, "onward list: PEER_URL: %s\n", url.error().message().c_str());
+    complain(command, "PEER_URL: " + url.error().message());
     return kWrongUsage;
   }
   std::signal(SIGPIPE, SIG_IGN);
@@ -149,13 +163,40 @@ int run_list(const ListCommand& command) {
     const Result<NodeDescription> description = read_description(answer);
     if (!description) return report(command, description.error());
     if (!command.function.empty() && description->functions.empty()) return report_unknown(command, *description);
-    std::fputs(text_of(command, answer, *description).c_str(), stdout);
-    if (std::fflush(stdout) == 0) return 0;
-    std::fprintf(stderr, "onward list: the answer could not be printed\n");
-    return kFailed;
+    return print_output(text_of(command, answer, *description), command.program + " list");
   } catch (const RpcError& error) {
     return report(command, error.status());
   }
+}
+
+}  // namespace
+
+// `onward list`: asks a node what it is and which functions the caller may call there.
+Command list_command(const ProgramOptions& /*program*/) {
+  const auto given = std::make_shared<ListCommand>();
+  Command command{.name = "list", .summary = "show the functions of a node that runs, and what it is"};
+  command.prose.description =
+      "Asks a node what it is: its functions that the caller may call, their signatures and documentation, its "
+      "modules, "
+      "where it listens, codecs and limits. With FUNCTION, that one alone.";
+  command.prose.exit_status = {{"0", "the node has said it"},
+                               {"1", "the node could not be asked, or has no such function"},
+                               {"2", "wrong usage"}};
+  command.prose.examples = R"(  {program} list tcp://127.0.0.1:7000
+  {program} list tcp://127.0.0.1:7000 rfc.my_add_3
+  {program} list --names unix:///run/front.sock)";
+  command.prose.see_also = {"{program} call", "{program} node"};
+  command.flag("--names", given->names, "print the functions' names alone, one a line").excludes({"--json"});
+  command.flag("--json", given->json, "print all that the node says as JSON on one line");
+  command.option("--timeout", "SECONDS", given->timeout, "give up after so long; \"none\" waits for ever");
+  add_tls_options(command, given->tls);
+  command.argument("PEER_URL", given->url, "where the node listens").peer_url();
+  command.argument("FUNCTION", given->function, "the name of one; else all").function().optional();
+  command.run = [given](const Invocation& called) {
+    given->program = called.program.name;
+    return run_list(*given);
+  };
+  return command;
 }
 
 }  // namespace onward

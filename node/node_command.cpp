@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "node_command.h"
-
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <memory>
+#include <span>
+#include <string>
 #include <thread>
 #include <utility>
 
-#include "module_list.h"
+#include "command_list.h"
+#include "config_prose.h"
+#include "config_reference.h"
 #include "node_config.h"
+#include "onward/module.h"
+#include "print_output.h"
 #include "signal_pipe.h"
 
 namespace onward {
 namespace {
+
+using Modules = std::span<const ModuleDescriptor* const>;
 
 constexpr int kFailed = 1;
 constexpr int kWrongUsage = 2;
@@ -22,8 +29,8 @@ constexpr int kWrongUsage = 2;
 // Beyond the drain, for connections to flush, modules to stop and jobs on the pool to end.
 constexpr Duration kStopGrace = std::chrono::seconds(5);
 
-Result<NodeConfig> load(const std::string& config_path) {
-  Result<NodeConfig> config = load_node_config(config_path, standard_modules());
+Result<NodeConfig> load(const std::string& config_path, Modules linked) {
+  Result<NodeConfig> config = load_node_config(config_path, linked);
   if (config) {
     set_log_level(config->log_level);
     // A connection that its peer has closed is an error to handle, not the end.
@@ -62,11 +69,11 @@ std::string differences(const NodeConfig& running, const NodeConfig& changed, bo
   return text;
 }
 
-void reload_node(Node& node, const std::string& config_path, NodeConfig& running) {
+void reload_node(Node& node, const std::string& config_path, Modules linked, NodeConfig& running) {
   const auto refused = [&](const std::string& why) {
     log(LogLevel::kError, node.name(), "SIGHUP: not reloaded, goes on with what it had: " + why);
   };
-  Result<NodeConfig> changed = load_node_config(config_path, standard_modules());
+  Result<NodeConfig> changed = load_node_config(config_path, linked);
   if (!changed) return refused(changed.error().message());
   if (const Status failed = node.reload(changed->options); !failed.ok()) return refused(failed.message());
   set_log_level(changed->log_level);
@@ -113,23 +120,21 @@ void stop_node(Node& node, Duration drain, SignalPipe& signals, int signal_numbe
   ::_exit(kFailed);
 }
 
-}  // namespace
-
-int run_node(const std::string& config_path) {
-  Result<NodeConfig> config = load(config_path);
+int run_node(const std::string& config_path, Modules linked) {
+  Result<NodeConfig> config = load(config_path, linked);
   if (!config) return kWrongUsage;
   Node node(std::exchange(config->options, {}));
   if (const Status started = node.start(); !started.ok()) return report_failed_start(node, started);
   SignalPipe signals;
   print_ready(node);
   std::optional<int> signal_number = signals.wait();
-  for (; signal_number == SIGHUP; signal_number = signals.wait()) reload_node(node, config_path, *config);
+  for (; signal_number == SIGHUP; signal_number = signals.wait()) reload_node(node, config_path, linked, *config);
   stop_node(node, config->drain, signals, signal_number.value_or(SIGTERM));
   return 0;
 }
 
-int check_node(const std::string& config_path) {
-  Result<NodeConfig> config = load(config_path);
+int check_node(const std::string& config_path, Modules linked) {
+  Result<NodeConfig> config = load(config_path, linked);
   if (!config) return kWrongUsage;
   const std::size_t urls = std::exchange(config->options.listen, {}).size();
   // Transports and codecs are always there.
@@ -143,6 +148,73 @@ int check_node(const std::string& config_path) {
   std::printf("%s: node %s would start (URLs to listen on: %zu, peers: %zu, modules: %td)\n", config_path.c_str(),
               node.name().c_str(), urls, peers, modules);
   return 0;
+}
+
+constexpr const char* kDescription = R"(Runs a node. When it answers, it prints one line to standard output,
+"ready NAME URL…", with real ports; its log goes to standard error.
+
+SIGTERM or SIGINT let it finish the calls in flight; a second one ends it at once. SIGHUP has it read its configuration
+and its certificates again; its log says what only a restart changes.)";
+
+constexpr const char* kConfiguration = R"(A configuration:
+
+  name = "front"
+  listen = ["tcp://127.0.0.1:7000"]   # or tls://HOST:PORT, shm://@name, unix:///path; port 0: any
+
+  [peers]
+  worker-1 = "tcp://127.0.0.1:7001"   # or an array of URLs, best first
+
+  [[modules]]
+  name = "rfc"
+  dst = "worker-1"                    # the module's own arguments
+
+  [calls]
+  timeout_ms = 30000                  # or "none"
+
+What else there may be:)";
+
+Prose node_prose(Modules modules) {
+  Prose prose{.description = kDescription,
+              .sections = {{.title = "Configuration", .text = kConfiguration, .list = config_tables_in_brief()}},
+              .manual_sections = {{.title = "Configuration keys",
+                                   .text = "A running node takes new values of those that say so on SIGHUP.",
+                                   .list = config_keys(modules)}},
+              .environment = {{"ONWARD_MODULE_PATH",
+                               "folders, with colons between them, of modules that are not in this program"}},
+              .exit_status = {{"0", "it was told to stop, and did; or the check succeeded"},
+                              {"1", "it could not start, or could not stop in time"},
+                              {"2", "the command line or the configuration is wrong"}},
+              .examples = R"(  {program} node --config front.toml
+  {program} node --config front.toml --check)",
+              .see_also = {"{program} call", "{program} certs"}};
+  if (!modules.empty()) prose.sections.push_back({.title = "Modules in this program"});
+  for (const ModuleDescriptor* module : modules) {
+    prose.sections.back().list.push_back({.term = std::string(module->name()), .text = module->summary});
+  }
+  return prose;
+}
+
+}  // namespace
+
+// `onward node`: runs the node that a file describes until SIGTERM or SIGINT, then drains it.
+Command node_command(const ProgramOptions& program) {
+  struct Given {
+    std::string config;
+    bool check = false;
+    bool reference = false;
+  };
+  const auto given = std::make_shared<Given>();
+  Command command{.name = "node", .summary = "run a node", .prose = node_prose(program.modules)};
+  command.option("--config", "FILE", given->config, "what the node is, in TOML")
+      .file("*.toml")
+      .required_unless("--reference");
+  command.flag("--check", given->check, "start its modules, but do not listen; then say whether all of this worked");
+  command.flag("--reference", given->reference, "print every key that a configuration may have, as Markdown");
+  command.run = [given, modules = program.modules](const Invocation& called) {
+    if (given->reference) return print_output(config_reference(modules), called.called_as);
+    return given->check ? check_node(given->config, modules) : run_node(given->config, modules);
+  };
+  return command;
 }
 
 }  // namespace onward

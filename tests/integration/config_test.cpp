@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <string>
 
 #include "cluster.h"
@@ -150,6 +151,9 @@ TEST_F(Config, WrongCommandLines) {
                                              {"node", "--config"},
                                              {"node", "--confg", "x"},
                                              {"--help-me"},
+                                             {"nod", "--help"},
+                                             {"completion", "fish"},
+                                             {"man", "calls"},
                                              {"call"},
                                              {"certs"},
                                              {"certs", "init"},
@@ -159,9 +163,30 @@ TEST_F(Config, WrongCommandLines) {
     const CommandResult result = cluster.run(arguments);
     EXPECT_EQ(result.ending.code, kWrongUsage) << testing::PrintToString(arguments);
     EXPECT_THAT(result.error, HasSubstr("--help")) << testing::PrintToString(arguments);
+    EXPECT_THAT(result.output, testing::IsEmpty());
   }
-  EXPECT_EQ(cluster.run({"--help"}).ending.code, 0);
+  EXPECT_EQ(cluster.run({"node", "--confg", "x"}).error,
+            "onward node: there is no option \"--confg\"; did you mean \"--config\"?\nSee `onward node --help`.\n");
   EXPECT_THAT(cluster.run({"--version"}).output, testing::StartsWith("onward "));
+}
+
+TEST_F(Config, TellsAboutItself) {
+  const auto printed = [&](const std::vector<std::string>& arguments) {
+    const CommandResult result = cluster.run(arguments);
+    EXPECT_EQ(result.ending.code, 0) << result.ending.to_string();
+    EXPECT_THAT(result.error, testing::IsEmpty());
+    return result.output;
+  };
+  EXPECT_THAT(printed({"--help"}), testing::StartsWith("Usage: onward COMMAND …\n"));
+  EXPECT_THAT(printed({"call", "--help"}), testing::StartsWith("Usage: onward call "));
+  EXPECT_THAT(printed({"certs", "issue", "--help"}), testing::StartsWith("Usage: onward certs issue "));
+  EXPECT_THAT(printed({"man"}), HasSubstr("\n.TH \"ONWARD\" 1 "));
+  EXPECT_THAT(printed({"man", "call"}), HasSubstr("\n.TH \"ONWARD\\-CALL\" 1 "));
+  ::setenv("SOURCE_DATE_EPOCH", "1767182400", 1);
+  EXPECT_THAT(printed({"man", "node"}), HasSubstr("\n.TH \"ONWARD\\-NODE\" 1 \"2025-12-31\" \"onward "));
+  ::unsetenv("SOURCE_DATE_EPOCH");
+  EXPECT_THAT(printed({"completion", "bash"}), HasSubstr("\ncomplete -F _onward onward\n"));
+  EXPECT_THAT(printed({"completion", "zsh"}), testing::StartsWith("#compdef onward\n"));
 }
 
 // Port 0 is any free one, and the `ready` line has the real one; all addresses of a node lead to it.

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "command_line/command.h"
+#include "onward/tls/tls_options.h"
+
+namespace onward {
+
+// --tls-ca, --tls-cert and --tls-key, of a command that connects to a node: who that must be, and who asks. `tls` must
+// live as long as the command.
+void add_tls_options(Command& command, TlsOptions& tls);
+
+}  // namespace onward
