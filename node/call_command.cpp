@@ -30,6 +30,7 @@ constexpr std::size_t kTextWidth = 100;
 
 struct CallCommand {
   std::string program;  // whose command this is
+  ProgramOptions options = {};
   std::string url;
   std::string function;
   std::vector<std::string> arguments;  // each as json_value.h's parse_argument() takes it
@@ -155,7 +156,8 @@ void show_times(std::vector<Milliseconds> times) {
 }
 
 int run_call(const CallCommand& command) {
-  if (const Result<Url> url = Url::parse(command.url); !url) {
+  const Result<Url> url = Url::parse(command.url);
+  if (!url) {
     complain(command, "PEER_URL: " + url.error().message());
     return kWrongUsage;
   }
@@ -164,9 +166,14 @@ int run_call(const CallCommand& command) {
   std::signal(SIGPIPE, SIG_IGN);
   // What goes wrong with the connection is in the call's own error.
   set_log_level(command.verbose ? LogLevel::kDebug : LogLevel::kOff);
+  Result<NodeOptions> options = client_node_options("call", command.options, *url, command.tls);
+  if (!options) {
+    complain(command, options.error().message());
+    return kFailed;
+  }
   std::optional<NodeDescription> description;
   try {
-    Node node(client_node_options("call", command.tls));
+    Node node(std::move(*options));
     node.start().throw_if_error();
     if (!command.unchecked) description = describe(node, command);
     if (description && !description->functions.empty() && !check(command, description->functions.front(), *arguments)) {
@@ -214,8 +221,9 @@ Prose call_prose() {
 }  // namespace
 
 // `onward call`: calls from a node of its own.
-Command call_command(const ProgramOptions& /*program*/) {
+Command call_command(const ProgramOptions& program) {
   const auto given = std::make_shared<CallCommand>();
+  given->options = program;
   Command command{.name = "call", .summary = "call a function of a node that runs", .prose = call_prose()};
   command.arguments_end_options = true;
   command.flag("--json", given->json, "print the result as JSON on one line");
@@ -227,7 +235,7 @@ Command call_command(const ProgramOptions& /*program*/) {
       .range(1, kMaxRepeat);
   command.flag("--unchecked", given->unchecked, "call at once: do not ask the node first what the function takes");
   command.flag("--verbose", given->verbose, "log what happens on the connection");
-  add_tls_options(command, given->tls);
+  add_tls_options(command, program, given->tls);
   command
       .argument("PEER_URL", given->url, "where the node listens: tcp://HOST:PORT, tls://…, shm://@NAME, unix:///PATH")
       .peer_url();

@@ -5,7 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "command_list.h"
+#include "certificate_tools.h"
+#include "onward/tls/tls_transport.h"
 #include "tls/certificate_authority.h"
 
 namespace onward {
@@ -140,7 +141,7 @@ Command revoke_command() {
 
 // `onward certs`: a CA for development, its certificates, and the list of those revoked. Says on standard output what
 // it has made.
-Command certs_command(const ProgramOptions& /*program*/) {
+static Command certs_command(const ProgramOptions& /*program*/) {
   Command command{.name = "certs", .summary = "make certificates for nodes that speak TLS"};
   command.prose.description =
       "A CA of your own, for development: certificates by which nodes prove to each other who they are.";
@@ -153,5 +154,7 @@ Command certs_command(const ProgramOptions& /*program*/) {
   command.commands = {init_command(), issue_command(), revoke_command()};
   return command;
 }
+
+const CertificateTools certificate_tools{.command = certs_command, .first_node_name = first_node_name};
 
 }  // namespace onward

@@ -3,18 +3,43 @@
 
 #include <unistd.h>
 
-#include "onward/init_rpc.h"
-#include "onward/tls/tls_transport.h"
+#include "certificate_tools.h"
+#include "onward/module_library.h"
 
 namespace onward {
+namespace {
 
-NodeOptions client_node_options(const std::string& command, const TlsOptions& tls) {
+Settings tls_arguments(const TlsOptions& tls) {
+  Settings arguments;
+  const auto add = [&](const char* key, const std::string& file, const char* option) {
+    if (!file.empty()) arguments[key] = {.value = file, .origin = option};
+  };
+  add("ca", tls.ca, "--tls-ca");
+  add("certificate", tls.certificate, "--tls-cert");
+  add("key", tls.key, "--tls-key");
+  return arguments;
+}
+
+}  // namespace
+
+Result<NodeOptions> client_node_options(const std::string& command, const ProgramOptions& program, const Url& url,
+                                        const TlsOptions& tls) {
   NodeOptions options;
-  // Where the certificate cannot be used, connecting says why.
-  options.name = tls.certificate.empty() ? command + "-" + std::to_string(::getpid())
-                                         : first_node_name(tls.certificate).value_or(command);
-  options.transports = standard_transports({.tls = tls});
-  options.codecs = standard_codecs();
+  options.name = command + "-" + std::to_string(::getpid());
+  if (!tls.certificate.empty() && program.certificates != nullptr) {
+    // Where the certificate cannot be used, connecting says why.
+    options.name = program.certificates->first_node_name(tls.certificate).value_or(command);
+  }
+  for (const ModuleDescriptor* descriptor : program.modules) {
+    if (descriptor->create != nullptr) continue;
+    const bool is_tls = descriptor->name() == "tls";
+    options.modules.push_back({.descriptor = descriptor, .arguments = is_tls ? tls_arguments(tls) : Settings()});
+  }
+  if (const Result<FoundModule> found = find_module(url.scheme, program.modules, module_path())) {
+    if (!found->file.empty()) options.modules.push_back({.descriptor = found->descriptor, .file = found->file});
+  } else if (found.error().code() == StatusCode::kFailedPrecondition) {
+    return std::unexpected(found.error());
+  }
   return options;
 }
 

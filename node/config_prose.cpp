@@ -5,7 +5,6 @@
 #include <string_view>
 
 #include "node_parameters.h"
-#include "onward/module_library.h"
 
 namespace onward {
 namespace {
@@ -42,11 +41,11 @@ Definition in_brief(std::string_view table, std::span<const Parameter> parameter
 
 }  // namespace
 
-std::vector<Definition> config_tables_in_brief() {
+std::vector<Definition> config_tables_in_brief(std::span<const ModuleDescriptor* const> modules) {
   std::vector<Definition> list = keys_of_the_program();
   for (const ConfigTable& table : config_tables()) list.push_back(in_brief(table.name, table.parameters));
-  for (const ModuleDescriptor* module : builtin_modules()) {
-    if (!module->parameters.empty()) list.push_back(in_brief(module->name(), module->parameters));
+  for (const ModuleDescriptor* module : modules) {
+    if (module->create == nullptr && !module->parameters.empty()) list.push_back(in_brief(module->name(), module->parameters));
   }
   return list;
 }
@@ -57,10 +56,10 @@ std::vector<Definition> config_keys(std::span<const ModuleDescriptor* const> mod
     for (const Parameter& parameter : parameters) list.push_back(explained(table, parameter));
   };
   for (const ConfigTable& table : config_tables()) add("[" + std::string(table.name) + "]", table.parameters);
-  for (const ModuleDescriptor* module : builtin_modules()) {
-    add("[" + std::string(module->name()) + "]", module->parameters);
+  for (const ModuleDescriptor* module : modules) {
+    const std::string name(module->name());
+    add(module->create == nullptr ? "[" + name + "]" : "[[modules]] " + name, module->parameters);
   }
-  for (const ModuleDescriptor* module : modules) add("[[modules]] " + std::string(module->name()), module->parameters);
   return list;
 }
 

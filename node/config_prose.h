@@ -11,8 +11,8 @@
 
 namespace onward {
 
-// Each table with the names of its keys.
-[[nodiscard]] std::vector<Definition> config_tables_in_brief();
+// Each table with the names of its keys; of `modules`, those of transports and codecs.
+[[nodiscard]] std::vector<Definition> config_tables_in_brief(std::span<const ModuleDescriptor* const> modules);
 
 // Each key, with what it is for, what it may be and its default; those of `modules`, too.
 [[nodiscard]] std::vector<Definition> config_keys(std::span<const ModuleDescriptor* const> modules);

@@ -4,7 +4,6 @@
 #include <string_view>
 
 #include "node_parameters.h"
-#include "onward/module_library.h"
 
 namespace onward {
 namespace {
@@ -40,13 +39,13 @@ std::string config_reference(std::span<const ModuleDescriptor* const> modules) {
   for (const ConfigTable& table : config_tables()) {
     text += section("`[" + std::string(table.name) + "]`", table.documentation, table.parameters);
   }
-  for (const ModuleDescriptor* descriptor : builtin_modules()) {
-    if (descriptor->parameters.empty()) continue;
+  for (const ModuleDescriptor* descriptor : modules) {
+    if (descriptor->create != nullptr || descriptor->parameters.empty()) continue;
     text += section("`[" + std::string(descriptor->name()) + "]`",
                     "The transport " + std::string(descriptor->summary) + ".", descriptor->parameters);
   }
   for (const ModuleDescriptor* descriptor : modules) {
-    if (descriptor->parameters.empty()) continue;
+    if (descriptor->create == nullptr || descriptor->parameters.empty()) continue;
     text += section("`[[modules]]` with `name = \"" + std::string(descriptor->name()) + "\"`",
                     "The module that " + std::string(descriptor->summary) + ".", descriptor->parameters);
   }

@@ -24,6 +24,7 @@ constexpr const char* kDescribe = "onward.describe";
 
 struct ListCommand {
   std::string program;  // whose command this is
+  ProgramOptions options = {};
   std::string url;
   std::string function;  // empty: all
   Duration timeout = std::chrono::seconds(30);
@@ -148,18 +149,21 @@ int report(const ListCommand& command, const Status& error) {
 }
 
 int run_list(const ListCommand& command) {
-  if (const Result<Url> url = Url::parse(command.url); !url) {
+  const Result<Url> url = Url::parse(command.url);
+  if (!url) {
     complain(command, "PEER_URL: " + url.error().message());
     return kWrongUsage;
   }
   std::signal(SIGPIPE, SIG_IGN);
   set_log_level(LogLevel::kOff);
+  Result<NodeOptions> options = client_node_options("list", command.options, *url, command.tls);
+  if (!options) return report(command, options.error());
   try {
-    Node node(client_node_options("list", command.tls));
+    Node node(std::move(*options));
     node.start().throw_if_error();
-    const CallOptions options{.timeout = command.timeout, .codec = "flex", .fail_fast = true};
+    const CallOptions patience{.timeout = command.timeout, .codec = "flex", .fail_fast = true};
     const DynamicValue answer =
-        ask_for_description(node, to(command.url, options), command.function, FunctionName::intern(kDescribe)).wait();
+        ask_for_description(node, to(command.url, patience), command.function, FunctionName::intern(kDescribe)).wait();
     const Result<NodeDescription> description = read_description(answer);
     if (!description) return report(command, description.error());
     if (!command.function.empty() && description->functions.empty()) return report_unknown(command, *description);
@@ -172,8 +176,9 @@ int run_list(const ListCommand& command) {
 }  // namespace
 
 // `onward list`: asks a node what it is and which functions the caller may call there.
-Command list_command(const ProgramOptions& /*program*/) {
+Command list_command(const ProgramOptions& program) {
   const auto given = std::make_shared<ListCommand>();
+  given->options = program;
   Command command{.name = "list", .summary = "show the functions of a node that runs, and what it is"};
   command.prose.description =
       "Asks a node what it is: its functions that the caller may call, their signatures and documentation, its "
@@ -189,7 +194,7 @@ Command list_command(const ProgramOptions& /*program*/) {
   command.flag("--names", given->names, "print the functions' names alone, one a line").excludes({"--json"});
   command.flag("--json", given->json, "print all that the node says as JSON on one line");
   command.option("--timeout", "SECONDS", given->timeout, "give up after so long; \"none\" waits for ever");
-  add_tls_options(command, given->tls);
+  add_tls_options(command, program, given->tls);
   command.argument("PEER_URL", given->url, "where the node listens").peer_url();
   command.argument("FUNCTION", given->function, "the name of one; else all").function().optional();
   command.run = [given](const Invocation& called) {

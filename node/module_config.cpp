@@ -15,11 +15,7 @@ using Use = NodeOptions::ModuleUse;
 class ModuleReader {
  public:
   ModuleReader(ConfigReader& file, std::span<const ModuleDescriptor* const> linked, NodeConfig& config)
-      : file_(file), config_(config), linked_(linked.begin(), linked.end()) {
-    for (const ModuleDescriptor* builtin : builtin_modules()) {
-      if (std::ranges::find(linked_, builtin) == linked_.end()) linked_.push_back(builtin);
-    }
-  }
+      : file_(file), config_(config), linked_(linked) {}
 
   void read() {
     read_path();
@@ -106,7 +102,7 @@ class ModuleReader {
 
   ConfigReader& file_;
   NodeConfig& config_;
-  std::vector<const ModuleDescriptor*> linked_;
+  std::span<const ModuleDescriptor* const> linked_;
   std::vector<std::string> folders_;
 };
 

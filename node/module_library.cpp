@@ -4,21 +4,11 @@
 #include <dlfcn.h>
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <cstdlib>
 #include <filesystem>
 
 #include "nearest.h"
-
-ONWARD_LINKED_MODULE(flatbuffers);
-ONWARD_LINKED_MODULE(flex);
-ONWARD_LINKED_MODULE(inproc);
-ONWARD_LINKED_MODULE(raw);
-ONWARD_LINKED_MODULE(shm);
-ONWARD_LINKED_MODULE(tcp);
-ONWARD_LINKED_MODULE(tls);
-ONWARD_LINKED_MODULE(unix);
 
 namespace onward {
 namespace {
@@ -60,13 +50,6 @@ std::vector<std::string> known_modules(std::span<const ModuleDescriptor* const> 
 }
 
 }  // namespace
-
-std::span<const ModuleDescriptor* const> builtin_modules() {
-  static constexpr std::array kModules{&onward_module_tcp,         &onward_module_tls,    &onward_module_unix,
-                                       &onward_module_shm,         &onward_module_inproc, &onward_module_flex,
-                                       &onward_module_flatbuffers, &onward_module_raw};
-  return kModules;
-}
 
 Result<const ModuleDescriptor*> load_module(const std::string& path) {
   std::error_code ignored;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <span>
+#include <vector>
 
 #include "onward/module.h"
 
 namespace onward {
 
 // The modules that are linked into the program, by name: all folders of modules/ (made by Meson from its lists).
-[[nodiscard]] std::span<const ModuleDescriptor* const> standard_modules();
+[[nodiscard]] std::vector<const ModuleDescriptor*> standard_modules();
 
 }  // namespace onward

@@ -175,7 +175,7 @@ What else there may be:)";
 
 Prose node_prose(Modules modules) {
   Prose prose{.description = kDescription,
-              .sections = {{.title = "Configuration", .text = kConfiguration, .list = config_tables_in_brief()}},
+              .sections = {{.title = "Configuration", .text = kConfiguration, .list = config_tables_in_brief(modules)}},
               .manual_sections = {{.title = "Configuration keys",
                                    .text = "A running node takes new values of those that say so on SIGHUP.",
                                    .list = config_keys(modules)}},
@@ -187,10 +187,12 @@ Prose node_prose(Modules modules) {
               .examples = R"(  {program} node --config front.toml
   {program} node --config front.toml --check)",
               .see_also = {"{program} call", "{program} certs"}};
-  if (!modules.empty()) prose.sections.push_back({.title = "Modules in this program"});
+  std::vector<Definition> linked;
   for (const ModuleDescriptor* module : modules) {
-    prose.sections.back().list.push_back({.term = std::string(module->name()), .text = module->summary});
+    if (module->create == nullptr) continue;
+    linked.push_back({.term = std::string(module->name()), .text = module->summary});
   }
+  if (!linked.empty()) prose.sections.push_back({.title = "Modules in this program", .list = std::move(linked)});
   return prose;
 }
 

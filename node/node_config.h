@@ -46,7 +46,7 @@ struct NodeConfig {
 // INVALID_ARGUMENT lists all that is wrong, one line each, "node.toml:12: …", by file and line: what is not TOML,
 // unknown keys, with the nearest that is known, wrong types and ranges, missing keys, arguments that modules do not
 // take, files that cannot be used. NOT_FOUND, or another code, if the file cannot be read. `linked` are the modules of
-// this program, besides builtin_modules(); others are loaded, which runs what is in their files.
+// this program; others are loaded, which runs what is in their files.
 [[nodiscard]] Result<NodeConfig> load_node_config(const std::string& path,
                                                   std::span<const ModuleDescriptor* const> linked);
 // The same of a text; `file` is its name in messages.

@@ -61,7 +61,7 @@ Command program_command(const ProgramOptions& program) {
   return root;
 }
 
-int run_program(int argc, char** argv, const ProgramOptions& options) {
+int run_minimal_program(int argc, char** argv, const ProgramOptions& options) {
   open_standard_streams();
   try {
     return run(program_command(options), options, {argv + (argc > 0 ? 1 : 0), argv + argc});

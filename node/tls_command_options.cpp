@@ -3,7 +3,8 @@
 
 namespace onward {
 
-void add_tls_options(Command& command, TlsOptions& tls) {
+void add_tls_options(Command& command, const ProgramOptions& program, TlsOptions& tls) {
+  if (program.certificates == nullptr) return;
   command.option("--tls-ca", "FILE", tls.ca, "for tls:// URLs: the CA that the node's certificate is from")
       .file()
       .from_variable("ONWARD_TLS_CA");

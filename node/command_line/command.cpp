@@ -100,6 +100,16 @@ void name_program(Command& command, const std::string& program) {
   for (Command& sub : command.commands) name_program(sub, program);
 }
 
+// A program may lack some commands.
+void keep_references_to(Command& command, const std::vector<std::string>& names) {
+  std::erase_if(command.prose.see_also, [&](const std::string& other) {
+    const std::size_t space = other.find(' ');
+    const std::string name = other.substr(space + 1, other.find(' ', space + 1) - space - 1);
+    return space != other.npos && std::ranges::find(names, name) == names.end();
+  });
+  for (Command& sub : command.commands) keep_references_to(sub, names);
+}
+
 void add_help(Command& command, const std::string& called_as) {
   std::string description = "print this";
   if (command.is_group()) description += "; `" + called_as + " COMMAND --help` says more";
@@ -184,6 +194,7 @@ void complete_declarations(Command& program) {
   program.options.push_back({.name = "--version", .description = "print the version", .target = std::monostate()});
   add_help(program, program.name);
   add_command_names(program, program.command_names());
+  keep_references_to(program, program.command_names());
   name_program(program, program.name);
 }
 

@@ -16,6 +16,9 @@ namespace onward {
 
 // The transports tcp, tls, unix, shm and inproc, and the codecs flex, flatbuffers and raw, as modules.
 [[nodiscard]] ONWARD_API std::span<const ModuleDescriptor* const> builtin_modules();
+// These, and `modules` behind them.
+[[nodiscard]] ONWARD_API std::vector<const ModuleDescriptor*> with_builtin_modules(
+    std::span<const ModuleDescriptor* const> modules);
 
 // Loads the module NAME from the file `path`, .../NAME.so; the same one again if it was loaded before. It stays until
 // the process ends. Runs none of its functions, but what the file does by itself when it is loaded; so load only what

@@ -19,7 +19,7 @@ using testing::StartsWith;
 using testing::UnorderedElementsAre;
 
 NodeConfig accepted(std::string_view text) {
-  Result<NodeConfig> config = parse_node_config(text, "n.toml", standard_modules());
+  Result<NodeConfig> config = parse_node_config(text, "n.toml", with_builtin_modules(standard_modules()));
   if (config) return *std::move(config);
   ADD_FAILURE() << config.error().to_string();
   return {};
@@ -27,7 +27,7 @@ NodeConfig accepted(std::string_view text) {
 
 // The lines of the refusal.
 std::vector<std::string> refused(std::string_view text) {
-  const Result<NodeConfig> config = parse_node_config(text, "n.toml", standard_modules());
+  const Result<NodeConfig> config = parse_node_config(text, "n.toml", with_builtin_modules(standard_modules()));
   std::vector<std::string> lines;
   if (config) return lines;
   EXPECT_EQ(config.error().code(), StatusCode::kInvalidArgument);
@@ -234,7 +234,7 @@ TEST(Config, TlsFilesLieBesideTheFile) {
       "name = \"a\"\nlisten = [\"tls://127.0.0.1:0\"]\n[tls]\ncertificate = \"ca/a.pem\"\nkey = \"ca/a.key\"\nca = \"" +
       authority.certificate().string() + "\"\n";
   const auto config =
-      parse_node_config(text + "min_version = \"1.2\"\npeer_certificates = \"optional\"", file, standard_modules());
+      parse_node_config(text + "min_version = \"1.2\"\npeer_certificates = \"optional\"", file, with_builtin_modules(standard_modules()));
   ASSERT_TRUE(config) << config.error().message();
   const auto tls = std::ranges::find(config->options.modules, "tls", &NodeOptions::ModuleUse::name);
   std::vector<SettingError> errors;
@@ -248,7 +248,7 @@ TEST(Config, TlsFilesLieBesideTheFile) {
               ElementsAre(authority.certificate_of("a"), authority.key_of("a"), authority.certificate().string()));
 
   const auto broken = parse_node_config("name = \"a\"\n[tls]\ncertificate = \"ca/ca.key\"\nkey = \"ca/a.key\"", file,
-                                        standard_modules());
+                                        with_builtin_modules(standard_modules()));
   ASSERT_FALSE(broken);
   EXPECT_THAT(broken.error().message(), AllOf(StartsWith(file + ":2: [tls]: the certificate "), HasSubstr("no PEM")));
 }
@@ -298,11 +298,11 @@ TEST(Config, NotToml) {
 }
 
 TEST(Config, FileThatIsNotThere) {
-  const Result<NodeConfig> config = load_node_config("/no/such/file.toml", standard_modules());
+  const Result<NodeConfig> config = load_node_config("/no/such/file.toml", with_builtin_modules(standard_modules()));
   ASSERT_FALSE(config);
   EXPECT_EQ(config.error().code(), StatusCode::kNotFound);
   EXPECT_THAT(config.error().message(), HasSubstr("/no/such/file.toml: No such file"));
-  const Result<NodeConfig> folder = load_node_config("/", standard_modules());
+  const Result<NodeConfig> folder = load_node_config("/", with_builtin_modules(standard_modules()));
   ASSERT_FALSE(folder);
   EXPECT_THAT(folder.error().message(), HasSubstr("directory"));
 }

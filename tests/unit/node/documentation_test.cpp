@@ -17,6 +17,7 @@
 #include "command_line/text.h"
 #include "command_list.h"
 #include "module_list.h"
+#include "onward/module_library.h"
 
 namespace onward {
 namespace {
@@ -28,7 +29,11 @@ using testing::Not;
 constexpr std::size_t kWidth = 100;
 
 Command onward_named(const std::string& name) {
-  return program_command({.name = name, .version = "1.2.3", .summary = "for tests", .modules = standard_modules()});
+  return program_command({.name = name,
+                          .version = "1.2.3",
+                          .summary = "for tests",
+                          .modules = with_builtin_modules(standard_modules()),
+                          .certificates = &certificate_tools});
 }
 
 // Calls `visit` for the program and each command in it.
@@ -110,6 +115,16 @@ TEST(Documentation, HelpSaysWhatEachModuleIs) {
   for (const ModuleDescriptor* module : standard_modules()) {
     EXPECT_THAT(help, HasSubstr(" " + std::string(module->name()) + " " + module->summary));
   }
+}
+
+TEST(Documentation, AProgramWithoutCertificatesDoesNotSpeakOfThem) {
+  const Command program =
+      program_command({.name = "small", .version = "1", .summary = "for tests", .modules = standard_modules()});
+  EXPECT_EQ(program.find("certs"), nullptr);
+  walk(program, "small", [](const Command& command, const std::string& called_as) {
+    for (const std::string& page : command.prose.see_also) EXPECT_THAT(page, Not(HasSubstr("certs"))) << called_as;
+    for (const CommandOption& option : command.options) EXPECT_THAT(option.name, Not(HasSubstr("tls"))) << called_as;
+  });
 }
 
 TEST(Documentation, HelpFitsTheTerminalAndNamesTheProgram) {

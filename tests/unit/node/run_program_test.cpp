@@ -23,7 +23,7 @@ struct Outcome {
   std::string error;
 };
 
-Outcome run(std::vector<std::string> words, std::span<const ModuleDescriptor* const> modules = {}) {
+Outcome run(std::vector<std::string> words, std::vector<const ModuleDescriptor*> modules = {}) {
   words.insert(words.begin(), "/somewhere/my-node");
   std::vector<char*> argv;
   argv.reserve(words.size() + 1);
@@ -34,7 +34,7 @@ Outcome run(std::vector<std::string> words, std::span<const ModuleDescriptor* co
   Outcome outcome;
   outcome.code =
       run_program(static_cast<int>(words.size()), argv.data(),
-                  {.name = "my-node", .version = "2.0", .summary = "a node that greets", .modules = modules});
+                  {.name = "my-node", .version = "2.0", .summary = "a node that greets", .modules = std::move(modules)});
   std::fflush(stdout);
   outcome.output = testing::internal::GetCapturedStdout();
   outcome.error = testing::internal::GetCapturedStderr();
