@@ -170,6 +170,13 @@ class Installed:
         if unwanted := [name for name in needed_libraries(program) if name.startswith(("libssl", "libcrypto", "libonward"))]:
             raise Wrong(f"{program.name} does not use TLS, has libonward.a in it, and needs {unwanted}")
 
+        program = project / "smallest_node"
+        (project / "smallest.toml").write_text('name = "n"\nlisten = ["tcp://127.0.0.1:0"]\n[[modules]]\nname = "greeter"\n')
+        run([program, "node", "--check", "--config", project / "smallest.toml"])
+        basic = ("libstdc++", "libgcc_s", "libm.", "libc.", "ld-linux")
+        needed = {name.split(".so")[0].split("-")[0] for name in needed_libraries(program) if not name.startswith(basic)}
+        expect(sorted(needed), ["libevent_core", "libfmt", "libspdlog", "libtomlplusplus"], "what the smallest node needs")
+
     def test_pkg_config_static(self):
         flags = self.pkg_config("--libs", "onward-static")
         program = self.link("static", [self.compile("rpc_over_tcp.cpp", "onward")], *flags)
@@ -238,8 +245,8 @@ class Subproject:
     def test_subproject(self):
         build = self.folder / "build"
         cache = ["ccache"] if shutil.which("ccache") else []
-        run(["meson", "setup", "--buildtype=plain", "-Doptimization=0", build], cwd=self.project,
-            CXX=" ".join([*cache, self.compiler]))
+        run(["meson", "setup", "--buildtype=plain", "-Doptimization=0", "--force-fallback-for=onward", build],
+            cwd=self.project, CXX=" ".join([*cache, self.compiler]))
         targets = json.loads(run(["meson", "introspect", "--targets", build]))
         wanted = {"executable": ["rpc_over_tcp"], "shared library": ["onward"], "shared module": ["greeter"]}
         for kind, names in wanted.items():
