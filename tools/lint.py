@@ -15,8 +15,7 @@ from lint_finding import Finding
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# 4000 is meant: what the wire says and module descriptors are to move to base/.
-KERNEL_LINES = 4400
+KERNEL_LINES = 4000
 FILE_LINES = 400
 CPP = {".h", ".cpp"}
 SIZED = CPP | {".fbs", ".py", ".sh"}

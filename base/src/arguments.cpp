@@ -200,4 +200,19 @@ void Arguments::misused(std::string_view key, std::string_view how) const {
                  owner_ + " the argument \"" + std::string(key) + "\", which the program reads, " + std::string(how));
 }
 
+Arguments Arguments::check(const std::string& owner, std::span<const Parameter> declared, Settings settings,
+                           std::vector<SettingError>& errors, Status (*also)(const Arguments&)) {
+  const std::size_t before = errors.size();
+  Arguments arguments = check(owner, declared, std::move(settings), errors);
+  if (errors.size() > before || also == nullptr) return arguments;
+  Status wrong;
+  try {
+    wrong = also(arguments);
+  } catch (...) {
+    wrong = status_from_current_exception();
+  }
+  if (!wrong.ok()) errors.push_back({{}, owner + (owner.ends_with(':') ? " " : ": ") + wrong.message()});
+  return arguments;
+}
+
 }  // namespace onward

@@ -3,12 +3,25 @@
 
 namespace onward {
 
-Status Services::provide(const ServiceName& service, void* object, std::string_view module) {
+Status Services::provide(const ServiceName& service, void* object, std::string_view module,
+                         const ModuleNames& declared) {
+  if (!declared.contains(service.name)) {
+    return {StatusCode::kFailedPrecondition, "it provides the service \"" + std::string(service.name) +
+                                                 "\", which it does not declare: add it to the module's .provides"};
+  }
   const auto [entry, added] =
       entries_.try_emplace(std::string(service.name), Entry{service.version, object, std::string(module)});
   if (added) return {};
   return {StatusCode::kAlreadyExists, "the service \"" + entry->first + "\" is provided by module \"" +
                                           entry->second.module + "\" already: a node can use one of them"};
+}
+
+Result<void*> Services::find_declared(const ServiceName& service, const ModuleNames& needs,
+                                      const ModuleNames& wants) const {
+  if (needs.contains(service.name) || wants.contains(service.name)) return find(service);
+  return fail(StatusCode::kFailedPrecondition, "it uses the service \"" + std::string(service.name) +
+                                                   "\", which it does not declare: add it to the module's .needs or "
+                                                   ".wants, so that who provides it starts before");
 }
 
 Result<void*> Services::find(const ServiceName& service) const {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "map_fields.h"
 #include "nearest.h"
 #include "node_core.h"
 
@@ -14,25 +15,6 @@ constexpr std::size_t kMostNear = 3;
 const Signature& describe_signature() {
   static const Signature signature("(string) -> any");
   return signature;
-}
-
-void write_text(Encoder& out, std::string_view key, std::string_view text) {
-  out.key(key);
-  out.string(text);
-}
-
-void write_number(Encoder& out, std::string_view key, std::uint64_t number) {
-  out.key(key);
-  out.unsigned_integer(number);
-}
-
-// `write_one(element)` writes one value.
-template <class Range, class F>
-void write_list(Encoder& out, std::string_view key, const Range& range, const F& write_one) {
-  out.key(key);
-  out.begin_sequence(range.size());
-  for (const auto& element : range) write_one(element);
-  out.end_sequence();
 }
 
 void write_function(Encoder& out, const Function& function) {

@@ -87,7 +87,7 @@ class FaultyPages(unittest.TestCase):
         self.expect_fault(block("hex", "00 01", "golden=ping"), "these are not the bytes of")
 
     def test_quotes_that_do_not_stand_there(self):
-        self.expect_fault(block("fbs", "table Nothing {}", "quote=kernel/src/wire.fbs"), "this does not stand in kernel/src/wire.fbs")
+        self.expect_fault(block("fbs", "table Nothing {}", "quote=base/src/wire.fbs"), "this does not stand in base/src/wire.fbs")
         self.expect_fault(block("meson", "x = 1", "like=codecs/raw/meson.build raw=x"), "this is not codecs/raw/meson.build")
 
     def test_meson_with_names_that_are_not_there(self):

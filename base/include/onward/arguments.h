@@ -54,6 +54,10 @@ class ONWARD_API Arguments {
   [[nodiscard]] static Arguments check(std::string owner, std::span<const Parameter> declared, Settings settings,
                                        std::vector<SettingError>& errors);
 
+  // The same, and then what `also` says of arguments that are right one by one; null says nothing. It may throw.
+  [[nodiscard]] static Arguments check(const std::string& owner, std::span<const Parameter> declared, Settings settings,
+                                       std::vector<SettingError>& errors, Status (*also)(const Arguments&));
+
   // T is bool, double, std::string, an integer type, or a std::vector of std::string or std::int64_t. Of a key that
   // may be absent, find() gives nothing then, or where a word stands for a number. Throws RpcError(INTERNAL) for a
   // key that is not declared, or not as T, and get() for one that has no value: a bug of who asks.

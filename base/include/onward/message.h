@@ -25,7 +25,7 @@ enum class MessageKind : std::uint8_t {
 };
 
 // The 32 bytes in front of every message, little-endian, laid out as FlatBuffers struct
-// onward.wire.FrameHeader (kernel/src/wire.fbs; wire.cpp asserts that they agree).
+// onward.wire.FrameHeader (base/src/wire.fbs; wire.cpp asserts that they agree).
 struct MessageHeader {
   std::uint32_t body_bytes = 0;  // of the body alone, set by send()
   MessageKind kind = MessageKind::kRequest;

@@ -18,6 +18,7 @@
 #include <string_view>
 
 #include "onward/export.h"
+#include "onward/module_abi.h"
 #include "onward/status.h"
 
 namespace onward {
@@ -31,8 +32,11 @@ struct ServiceName {
 // The services of one node. Kernel thread only.
 class ONWARD_API Services {
  public:
-  // ALREADY_EXISTS, with who has it, for a name that is taken.
-  Status provide(const ServiceName& service, void* object, std::string_view module);
+  // FAILED_PRECONDITION for a name that is not among `declared`; ALREADY_EXISTS, with who has it, for one that is taken.
+  Status provide(const ServiceName& service, void* object, std::string_view module, const ModuleNames& declared);
+  // As find(), of a service among `needs` and `wants`; else FAILED_PRECONDITION.
+  [[nodiscard]] Result<void*> find_declared(const ServiceName& service, const ModuleNames& needs,
+                                            const ModuleNames& wants) const;
   // NOT_FOUND; FAILED_PRECONDITION for another version, with both.
   [[nodiscard]] Result<void*> find(const ServiceName& service) const;
   // Of a module that stops, or has not started.

@@ -20,6 +20,7 @@
 
 #include "onward/clock.h"
 #include "onward/export.h"
+#include "onward/function_name.h"
 #include "onward/status.h"
 #include "onward/timing_wheel.h"
 
@@ -39,12 +40,6 @@ void destroy(void* object) {
 }
 
 }  // namespace detail
-
-// Whose code runs: named in the report of a callback that holds the loop too long. Whoever makes one
-// keeps it alive for as long as the loop lives.
-struct Activity {
-  std::string name;
-};
 
 // A thing to do once, on the loop's thread, from the ready queue. Intrusive: queueing allocates
 // nothing. Exactly one of run() and drop() is called, and may destroy the task.
