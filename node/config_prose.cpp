@@ -45,7 +45,8 @@ std::vector<Definition> config_tables_in_brief(std::span<const ModuleDescriptor*
   std::vector<Definition> list = keys_of_the_program();
   for (const ConfigTable& table : config_tables()) list.push_back(in_brief(table.name, table.parameters));
   for (const ModuleDescriptor* module : modules) {
-    if (module->create == nullptr && !module->parameters.empty()) list.push_back(in_brief(module->name(), module->parameters));
+    if (module->create == nullptr && !module->parameters.empty())
+      list.push_back(in_brief(module->name(), module->parameters));
   }
   return list;
 }

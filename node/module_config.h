@@ -8,8 +8,8 @@
 
 namespace onward {
 
-// Reads module_path, [[modules]], and the tables of transports and codecs that are `linked`, which every node has; checks
-// what they say against what each module declares.
+// Reads module_path, [[modules]], and the tables of transports and codecs that are `linked`, which every node has;
+// checks what they say against what each module declares.
 void read_modules(ConfigReader& file, std::span<const ModuleDescriptor* const> linked, NodeConfig& config);
 
 }  // namespace onward

@@ -43,7 +43,9 @@ struct ModuleNames {
   }
   [[nodiscard]] constexpr const std::string_view* begin() const { return names.data(); }
   [[nodiscard]] constexpr const std::string_view* end() const { return names.data() + count; }
-  [[nodiscard]] constexpr bool contains(std::string_view name) const { return std::find(begin(), end(), name) != end(); }
+  [[nodiscard]] constexpr bool contains(std::string_view name) const {
+    return std::find(begin(), end(), name) != end();
+  }
 };
 
 // OK if this program can use what was compiled as `abi` says; else FAILED_PRECONDITION with both sides. Any thread.

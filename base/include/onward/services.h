@@ -32,7 +32,8 @@ struct ServiceName {
 // The services of one node. Kernel thread only.
 class ONWARD_API Services {
  public:
-  // FAILED_PRECONDITION for a name that is not among `declared`; ALREADY_EXISTS, with who has it, for one that is taken.
+  // FAILED_PRECONDITION for a name that is not among `declared`; ALREADY_EXISTS, with who has it, for one that is
+  // taken.
   Status provide(const ServiceName& service, void* object, std::string_view module, const ModuleNames& declared);
   // As find(), of a service among `needs` and `wants`; else FAILED_PRECONDITION.
   [[nodiscard]] Result<void*> find_declared(const ServiceName& service, const ModuleNames& needs,

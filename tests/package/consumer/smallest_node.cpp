@@ -10,10 +10,9 @@ ONWARD_LINKED_MODULE(greeter);
 ONWARD_LINKED_MODULE(tcp);
 
 int main(int argc, char** argv) {
-  return onward::run_minimal_program(
-      argc, argv,
-      {.name = "smallest",
-       .version = "1.0",
-       .summary = "a node that greets",
-       .modules = {&onward_module_tcp, &onward_module_flex, &onward_module_greeter}});
+  return onward::run_minimal_program(argc, argv,
+                                     {.name = "smallest",
+                                      .version = "1.0",
+                                      .summary = "a node that greets",
+                                      .modules = {&onward_module_tcp, &onward_module_flex, &onward_module_greeter}});
 }

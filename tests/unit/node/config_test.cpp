@@ -233,8 +233,8 @@ TEST(Config, TlsFilesLieBesideTheFile) {
   const std::string text =
       "name = \"a\"\nlisten = [\"tls://127.0.0.1:0\"]\n[tls]\ncertificate = \"ca/a.pem\"\nkey = \"ca/a.key\"\nca = \"" +
       authority.certificate().string() + "\"\n";
-  const auto config =
-      parse_node_config(text + "min_version = \"1.2\"\npeer_certificates = \"optional\"", file, with_builtin_modules(standard_modules()));
+  const auto config = parse_node_config(text + "min_version = \"1.2\"\npeer_certificates = \"optional\"", file,
+                                        with_builtin_modules(standard_modules()));
   ASSERT_TRUE(config) << config.error().message();
   const auto tls = std::ranges::find(config->options.modules, "tls", &NodeOptions::ModuleUse::name);
   std::vector<SettingError> errors;

@@ -32,9 +32,9 @@ Outcome run(std::vector<std::string> words, std::vector<const ModuleDescriptor*>
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
   Outcome outcome;
-  outcome.code =
-      run_program(static_cast<int>(words.size()), argv.data(),
-                  {.name = "my-node", .version = "2.0", .summary = "a node that greets", .modules = std::move(modules)});
+  outcome.code = run_program(
+      static_cast<int>(words.size()), argv.data(),
+      {.name = "my-node", .version = "2.0", .summary = "a node that greets", .modules = std::move(modules)});
   std::fflush(stdout);
   outcome.output = testing::internal::GetCapturedStdout();
   outcome.error = testing::internal::GetCapturedStderr();

@@ -17,8 +17,8 @@
 #include <string>
 #include <vector>
 
-#include "onward/testing/transport_fixture.h"
 #include "onward/stream/frame.h"
+#include "onward/testing/transport_fixture.h"
 #include "shm/shm_rendezvous.h"
 
 namespace onward::test {
