@@ -16,6 +16,7 @@
 #include "node_config.h"
 #include "onward/module.h"
 #include "print_output.h"
+#include "service_manager.h"
 #include "signal_pipe.h"
 
 namespace onward {
@@ -69,9 +70,11 @@ std::string differences(const NodeConfig& running, const NodeConfig& changed, bo
   return text;
 }
 
-void reload_node(Node& node, const std::string& config_path, Modules linked, NodeConfig& running) {
+// False where the node goes on with what it had.
+bool take_changes(Node& node, const std::string& config_path, Modules linked, NodeConfig& running) {
   const auto refused = [&](const std::string& why) {
     log(LogLevel::kError, node.name(), "SIGHUP: not reloaded, goes on with what it had: " + why);
+    return false;
   };
   Result<NodeConfig> changed = load_node_config(config_path, linked);
   if (!changed) return refused(changed.error().message());
@@ -91,6 +94,13 @@ void reload_node(Node& node, const std::string& config_path, Modules linked, Nod
     const auto now = changed->entries.find(key);
     if (entry.reloads && now != changed->entries.end()) entry.text = now->second.text;
   }
+  return true;
+}
+
+void reload_node(Node& node, const std::string& config_path, Modules linked, NodeConfig& running) {
+  service_manager::tell_reloading(node);
+  const bool reloaded = take_changes(node, config_path, linked, running);
+  service_manager::tell_ready(node, reloaded ? "" : "SIGHUP: not reloaded, its log says why");
 }
 
 // Blocks until it has stopped, and ends the process where that cannot be waited for.
@@ -99,6 +109,7 @@ void stop_node(Node& node, Duration drain, SignalPipe& signals, int signal_numbe
   log(LogLevel::kInfo, node.name(),
       std::string("SIG") + sigabbrev_np(signal_number) + ": no new calls; those in flight have " +
           std::to_string(drain_ms) + " ms to finish (a second signal ends the process at once)");
+  service_manager::tell_stopping(node, drain + kStopGrace);
   std::thread stopper([&] {
     node.stop(drain);
     signals.wake();
@@ -127,6 +138,8 @@ int run_node(const std::string& config_path, Modules linked) {
   if (const Status started = node.start(); !started.ok()) return report_failed_start(node, started);
   SignalPipe signals;
   print_ready(node);
+  service_manager::start_watchdog(node);
+  service_manager::tell_ready(node);
   std::optional<int> signal_number = signals.wait();
   for (; signal_number == SIGHUP; signal_number = signals.wait()) reload_node(node, config_path, linked, *config);
   stop_node(node, config->drain, signals, signal_number.value_or(SIGTERM));
@@ -180,7 +193,10 @@ Prose node_prose(Modules modules) {
                                    .text = "A running node takes new values of those that say so on SIGHUP.",
                                    .list = config_keys(modules)}},
               .environment = {{"ONWARD_MODULE_PATH",
-                               "folders, with colons between them, of modules that are not in this program"}},
+                               "folders, with colons between them, of modules that are not in this program"},
+                              {"NOTIFY_SOCKET, WATCHDOG_USEC",
+                               "from systemd, which is told when the node listens, reloads and stops, and that its "
+                               "kernel thread goes on"}},
               .exit_status = {{"0", "it was told to stop, and did; or the check succeeded"},
                               {"1", "it could not start, or could not stop in time"},
                               {"2", "the command line or the configuration is wrong"}},

@@ -33,6 +33,7 @@ PUBLIC_FOLDER = re.compile(r"^.*?include/(?=onward/)")
 PRIVATE_LIBRARIES = [
     ("event2/", ("kernel/src/event_loop.cpp", "bench/"), "only kernel/src/event_loop.cpp knows libevent"),
     ("CLI/", ("node/command_line/parse.cpp", "bench/"), "only node/command_line/parse.cpp knows CLI11"),
+    ("systemd/", ("node/service_manager.cpp",), "only node/service_manager.cpp knows libsystemd"),
     ("openssl/", ("transports/tls/", "bench/", "tests/"), "only transports/tls knows OpenSSL"),
 ]
 

@@ -38,6 +38,8 @@ inline const auto kBlob = remote<Buffer(std::uint64_t bytes)>("probe.blob");
 inline const auto kCount = remote<void()>("probe.count");
 // Throws std::out_of_range(text).
 inline const auto kThrow = remote<void(std::string text)>("probe.throw");
+// Keeps the kernel thread until somebody has opened the FIFO `path` to write.
+inline const auto kBlock = remote<void(std::string path)>("probe.block");
 // Sends itself SIGKILL.
 inline const auto kCrash = remote<void()>("probe.crash");
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -106,6 +107,10 @@ class ProbeModule final : public Module {
     });
     add(probe::kCount, [this] { ++counted_; });
     add(probe::kThrow, [](const std::string& text) { throw std::out_of_range(text); });
+    add(probe::kBlock, [this](const std::string& path) {
+      log(LogLevel::kInfo, node_->name(), "blocks its kernel thread");
+      ::close(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    });
     add(probe::kCrash, [] { static_cast<void>(::raise(SIGKILL)); });
   }
 
