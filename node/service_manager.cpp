@@ -48,8 +48,8 @@ Library load_library() {
 }
 
 const Library& library() {
-  static const Library kLoaded = load_library();
-  return kLoaded;
+  static const Library loaded = load_library();
+  return loaded;
 }
 
 // An errno, negative; 0 where there is nobody to tell.

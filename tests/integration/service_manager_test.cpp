@@ -35,7 +35,7 @@ using testing::StartsWith;
 
 constexpr std::string_view kAlive = "WATCHDOG=1";
 // What the watchdog waits, and longer than a node that lives could leave it without a word.
-constexpr milliseconds kWatchdog{kSanitized ? 400 : 100};
+constexpr milliseconds kWatchdog{100};
 constexpr milliseconds kSilence = 10 * kWatchdog;
 
 // A socket on which notifications come.
