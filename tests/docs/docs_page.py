@@ -12,6 +12,8 @@ A comment in front of a block says how it is tested, where its language does not
     <!-- test: golden=NAME -->    hex: the bytes of tests/unit/wire_golden/NAME.hex
     <!-- test: quote=PATH -->     stands word for word in that file of the project
     <!-- test: like=PATH A=B -->  is that file with the word A replaced by B
+    <!-- test: service -->        sh, console: of SERVICE_PAGE, run as root on a system with the packages and systemd, by
+                                  tests/debian/run_service.py
     <!-- test: skip REASON -->    not run; skips.py lists the few that may say so
 
 Words may be joined: `file=a.py run`. `console` blocks are commands behind `$ `, each with the output
@@ -31,7 +33,8 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 # Where the examples listen. Each test run takes free ports instead.
 EXAMPLE_PORT = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\]|\*):(7[0-9]{3})\b")
 VALUED_WORDS = ("file", "with", "golden", "quote", "like")
-FLAG_WORDS = ("run", "compile", "wrap", "declare", "output")
+FLAG_WORDS = ("run", "compile", "wrap", "declare", "output", "service")
+SERVICE_PAGE = "docs/PACKAGING.md"
 
 
 class DocsError(Exception):

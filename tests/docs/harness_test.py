@@ -79,6 +79,9 @@ class FaultyPages(unittest.TestCase):
     def test_a_skip_that_is_not_listed(self):
         self.expect_fault(block("sh", "rm -rf build", "skip too slow"), "may not be skipped")
 
+    def test_a_page_that_no_service_runs(self):
+        self.expect_fault(block("sh", "systemctl stop onward@front", "service"), "only docs/PACKAGING.md is run as a service")
+
     def test_an_unknown_word_and_language(self):
         self.expect_fault(block("cpp", "int x;", "compil"), "'compil', which means nothing")
         self.expect_fault(block("", "x"), "a block of no language")

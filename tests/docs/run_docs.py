@@ -17,7 +17,7 @@ from pathlib import Path
 
 import docs_checks
 from docs_compile import Compiler
-from docs_page import DocsError, find_pages
+from docs_page import SERVICE_PAGE, DocsError, find_pages
 from docs_run import Session, check_output
 from skips import check_skip
 
@@ -80,6 +80,10 @@ class Runner:
             raise DocsError(block.error)
         if is_check(block):
             return docs_checks.check(block, self.root)
+        if "service" in block.flags:
+            if block.page.name != SERVICE_PAGE:
+                raise DocsError(f"only {SERVICE_PAGE} is run as a service: let this block run here")
+            return None
         session = self.sessions[block.page.name]
         text = block.page.with_ports(block.text)
         if "output" in block.flags:

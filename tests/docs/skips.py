@@ -3,6 +3,7 @@
 SKIPS = {
     ("README.md", "./dev demo"): ("tests/integration/meson.build", "node/demo.sh"),
     ("README.md", "./dev test"): (".ci/run", "./dev test"),
+    ("docs/PACKAGING.md", "./dev deb"): (".ci/run", "./dev deb --check"),
     ("docs/INSTALL.md", "meson setup --buildtype=release --prefix=/usr/local -Dtests=false -Dbench=false build/install"):
         ("tests/package/run_package.py", '"--buildtype=release", "--prefix=/usr/local", "-Dtests=false", "-Dbench=false"'),
     ("docs/INSTALL.md", "meson install -C build/install"): ("tests/package/run_package.py", '"meson", "install"'),
