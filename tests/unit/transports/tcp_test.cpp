@@ -83,6 +83,27 @@ class TcpTest : public testing::Test {
   Peer client{loop};
 };
 
+// Both ends of a connection get their layer, under a scheme that is not tcp's.
+TEST_F(TcpTest, ALayerStandsUponEachConnection) {
+  int layers = 0;
+  transport = make_layered_tcp_transport(loop, {}, "layered", [&layers](std::unique_ptr<ByteStream> below) {
+    ++layers;
+    return below;
+  });
+  EXPECT_EQ(transport->scheme(), "layered");
+  Result<std::unique_ptr<Listener>> listening = transport->listen(Url{"layered", "127.0.0.1:0"}, acceptor);
+  ASSERT_TRUE(listening) << listening.error().to_string();
+  listener = std::move(*listening);
+  EXPECT_EQ(listener->url().scheme, "layered");
+  client.adopt(transport->connect(listener->url()).value());
+  client.start();
+  ASSERT_TRUE(accepted());
+  acceptor.accepted.front()->send(hello());
+  EXPECT_TRUE(run_until([this] { return client.hellos == 1; }));
+  EXPECT_EQ(layers, 2);
+  EXPECT_EQ(transport->connect(Url{"tcp", "127.0.0.1:1"}).error().code(), StatusCode::kInvalidArgument);
+}
+
 TEST_F(TcpTest, RefusalsNameTheAddressAndSayWhatToDo) {
   connect("127.0.0.1");
   EXPECT_EQ(failure(), "tcp://127.0.0.1:1: connection refused; is the node running?");

@@ -57,7 +57,8 @@ class ONWARD_API ByteStream {
   // Fills the spans in order. Fewer bytes than asked for: there is no more for now, unless
   // holds_input().
   [[nodiscard]] virtual IoResult read(std::span<const iovec> into) = 0;
-  // Takes from the spans in order. Fewer bytes than offered: no more fits for now.
+  // Takes from the spans in order. Fewer bytes than offered: no more fits for now. What was not taken is offered
+  // again, first, by the next call; so a layer may keep bytes that it works on untaken until it is rid of them.
   [[nodiscard]] virtual IoResult write(std::span<const iovec> from) = 0;
   // True when bytes wait inside, of which the watcher tells nothing: read again.
   [[nodiscard]] virtual bool holds_input() const noexcept { return false; }
