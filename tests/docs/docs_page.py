@@ -18,7 +18,10 @@ A comment in front of a block says how it is tested, where its language does not
 
 Words may be joined: `file=a.py run`. `console` blocks are commands behind `$ `, each with the output
 that it must give, or none; `bash` blocks are scripts; `toml` blocks are node configurations. A `text`
-block is prose. `…` in expected output stands for anything.
+block is prose. `…` in expected output stands for anything. In a `console` block, `cd` holds for what follows on the page.
+
+A page that says `<!-- test: installed -->` above its first heading is run against what is installed; see
+tests/package/package_pages.py.
 """
 
 import re
@@ -28,6 +31,7 @@ from pathlib import Path
 
 FENCE = re.compile(r"^```(\S*)\s*$")
 MARK = re.compile(r"^<!-- test: (.*?) -->$")
+INSTALLED = "<!-- test: installed -->"
 HEADING = re.compile(r"^(#+) (.*)$")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 # Where the examples listen. Each test run takes free ports instead.
@@ -39,6 +43,19 @@ SERVICE_PAGE = "docs/PACKAGING.md"
 
 class DocsError(Exception):
     """What is wrong with a block, for its reader."""
+
+
+def free_ports(numbers):
+    """A port that nobody has, for each of these."""
+    sockets, ports = [], {}
+    for number in numbers:
+        chosen = socket.socket()
+        chosen.bind(("127.0.0.1", 0))
+        sockets.append(chosen)
+        ports[number] = chosen.getsockname()[1]
+    for chosen in sockets:
+        chosen.close()
+    return ports
 
 
 @dataclass
@@ -89,6 +106,7 @@ class Page:
         self.blocks = []
         self.prose = []  # (line number, text)
         self.parse()
+        self.installed = INSTALLED in self.lines[:2]
         self.ports = self.choose_ports()
 
     def parse(self):
@@ -112,15 +130,7 @@ class Page:
             raise DocsError(f"{block.place}: the block does not end: add ```")
 
     def choose_ports(self):
-        sockets, ports = [], {}
-        for number in sorted({int(port) for line in self.lines for port in EXAMPLE_PORT.findall(line)}):
-            chosen = socket.socket()
-            chosen.bind(("127.0.0.1", 0))
-            sockets.append(chosen)
-            ports[number] = chosen.getsockname()[1]
-        for chosen in sockets:
-            chosen.close()
-        return ports
+        return free_ports(sorted({int(port) for line in self.lines for port in EXAMPLE_PORT.findall(line)}))
 
     def with_ports(self, text):
         """The text with the example's ports replaced by free ones."""

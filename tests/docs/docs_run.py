@@ -36,6 +36,7 @@ class Session:
 
     def __init__(self, folder, onward, slow):
         self.folder, self.slow = folder, slow
+        self.directory = folder  # where commands run
         self.environment = dict(os.environ, HOME=str(folder), TMPDIR=str(folder), LC_ALL="C.UTF-8")
         self.onward = onward
         if onward:
@@ -51,7 +52,7 @@ class Session:
         """Runs a command to its end, and keeps what it printed."""
         limit = TIME_LIMIT_S * self.slow
         with open(self.folder / "output.log", "w+", encoding="utf-8", errors="replace") as log:
-            process = subprocess.Popen(command, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
+            process = subprocess.Popen(command, cwd=self.directory, env=self.environment, stdin=subprocess.DEVNULL,
                                        stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
             try:
                 status = process.wait(limit)
@@ -69,7 +70,7 @@ class Session:
         """Starts a node, and returns when it can be called."""
         path = self.folder / f"background_{len(self.background)}.log"
         with open(path, "w", encoding="utf-8") as log:
-            process = subprocess.Popen(["bash", "-c", "exec " + command], cwd=self.folder, env=self.environment,
+            process = subprocess.Popen(["bash", "-c", "exec " + command], cwd=self.directory, env=self.environment,
                                        stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                                        start_new_session=True)
         self.background.append((process, path))
@@ -81,12 +82,14 @@ class Session:
 
     def console(self, text):
         for command, expected in commands(text):
-            if command.endswith("&"):
+            if command.startswith("cd "):
+                self.directory = (self.directory / command.removeprefix("cd ")).resolve()
+            elif command.endswith("&"):
                 self.start(command[:-1].rstrip())
-                continue
-            self.run(["bash", "-euo", "pipefail", "-c", command], f"`{command}`")
-            if expected.strip():
-                check_output(expected, self.printed)
+            else:
+                self.run(["bash", "-euo", "pipefail", "-c", command], f"`{command}`")
+                if expected.strip():
+                    check_output(expected, self.printed)
 
     def script(self, text):
         self.run(["bash", "-euo", "pipefail", "-c", text], "the script")

@@ -57,6 +57,14 @@ class FaultyPages(unittest.TestCase):
     def test_statements_that_do_not_compile(self):
         self.expect_fault(block("cpp", "\nFuture<int> x = 1;", "wrap"), "PAGE.md:4:")
 
+    def test_a_command_in_another_folder(self):
+        printed = self.run_page(block("console", "$ mkdir a\n$ cd a\n$ pwd\n…/a") + block("bash", "[ ${PWD##*/} = a ]"))
+        self.assertEqual(self.status, 0, printed)
+
+    def test_a_page_that_suite_package_runs(self):
+        printed = self.run_page("<!-- test: installed -->\n# Head\n\n" + block("console", "$ false"))
+        self.assertEqual((self.status, printed), (0, "1..0\n"))
+
     def test_a_program_that_fails(self):
         self.expect_fault(block("cpp", "int main() { return 3; }"), "ended with status 3")
 

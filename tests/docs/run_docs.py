@@ -152,7 +152,7 @@ def main():
     parser.add_argument("pages", nargs="*", metavar="PAGE")
     options = parser.parse_args()
 
-    pages = find_pages(Path(options.root), options.pages)
+    pages = [page for page in find_pages(Path(options.root), options.pages) if not page.installed]
     chosen = {page.name: [block for block in page.blocks if selected(name_of(page, block.line))] for page in pages}
     pages = [page for page in pages if chosen[page.name] or selected(name_of(page, "page"))]
     tap = Tap(sum(len(chosen[page.name]) + 1 for page in pages))

@@ -6,7 +6,7 @@ SKIPS = {
     ("docs/PACKAGING.md", "./dev deb"): (".ci/run", "./dev deb --check"),
     ("docs/INSTALL.md", "meson setup --buildtype=release --prefix=/usr/local -Dtests=false -Dbench=false build/install"):
         ("tests/package/run_package.py", '"--buildtype=release", "--prefix=/usr/local", "-Dtests=false", "-Dbench=false"'),
-    ("docs/INSTALL.md", "meson install -C build/install"): ("tests/package/run_package.py", '"meson", "install"'),
+    ("docs/INSTALL.md", "meson install -C build/install"): ("tests/package/package_run.py", '"meson", "install"'),
 }
 
 

@@ -1,20 +1,17 @@
 #!/usr/bin/env python3
 """What is installed, as a user sees it: installs the build into a folder, moves that elsewhere, and builds against it.
 
-usage: run_package.py --root DIR --build DIR --prefix DIR --libdir DIR [--subproject]
+usage: run_package.py --root DIR --build DIR --prefix DIR --libdir DIR [--pages | --subproject]
 
-With --subproject, builds a user's project that has Onward as a Meson subproject instead; that compiles all of the
-library. Prints TAP; GTEST_FILTER selects cases by names like `Package.cmake`.
+With --pages, builds and runs examples/ and pages of documentation instead; with --subproject, a user's project that has
+Onward as a Meson subproject, which compiles all of the library. Prints TAP; GTEST_FILTER selects cases by names like `Package.cmake`.
 """
 
 import argparse
-import difflib
 import json
 import os
-import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -22,62 +19,17 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path += [str(HERE.parent), str(HERE.parent / "docs"), str(HERE.parent.parent / "tools")]
-import docs_page
 import exported_symbols
+import package_pages
+from package_run import CONSUMER, GREETED, RPC, Installation, Wrong, expect, needed_libraries, run
+from package_subproject import Subproject
 from tap import Tap, selected
 
-CONSUMER = HERE / "consumer"
-TIME_LIMIT_S = 300
-RPC = "add: 5\nnothing: no such function\n"
-GREETED = RPC + "greet: Hello, Ada\n"
-MOST_CASES = 60  # of the conformance suite for a stream of bytes
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
 
 
-class Wrong(Exception):
-    """What is wrong, for the reader of the test's output."""
-
-
-def run(command, cwd=None, **variables):
-    """Its standard output; Wrong if it fails."""
-    words = [str(word) for word in command]
-    try:
-        done = subprocess.run(words, cwd=cwd, env=os.environ | variables, stdin=subprocess.DEVNULL, text=True,
-                              capture_output=True, timeout=TIME_LIMIT_S, check=False)
-    except subprocess.TimeoutExpired as expired:
-        raise Wrong(f"took more than {TIME_LIMIT_S} s: {' '.join(words)}") from expired
-    if done.returncode != 0:
-        raise Wrong(f"ended with status {done.returncode}: {' '.join(words)}\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def expect(found, wanted, what):
-    if found != wanted:
-        difference = difflib.unified_diff(str(wanted).splitlines(), str(found).splitlines(), n=0, lineterm="")
-        lines = [line for line in difference if not line.startswith(("---", "+++", "@@"))]
-        raise Wrong(f"{what} is not what it should be (- is wanted, + was found)\n" + "\n".join(lines))
-
-
-def needed_libraries(program):
-    lines = run(["readelf", "-d", program]).splitlines()
-    return [line.split("[")[1].rstrip("]") for line in lines if "(NEEDED)" in line]
-
-
-class Installed:
+class Installed(Installation):
     """Cases against an installation. Each method that begins with test_ is one."""
-
-    def __init__(self, options, folder):
-        self.root, self.build, self.folder = Path(options.root), Path(options.build), folder
-        self.compiler = options.compiler
-        stage = folder / "stage"
-        run(["meson", "install", "--no-rebuild", "--quiet", "-C", self.build, "--destdir", stage])
-        # Not where it was made for: everything must find the rest from where it is.
-        self.prefix = folder / "onward"
-        (stage / options.prefix.lstrip("/")).rename(self.prefix)
-        self.libdir = self.prefix / options.libdir
-
-    def pkg_config(self, *arguments):
-        return run(["pkg-config", *arguments], PKG_CONFIG_PATH=str(self.libdir / "pkgconfig")).split()
 
     def compile(self, source, package):
         made = self.folder / (Path(source).stem + ".o")
@@ -210,21 +162,6 @@ class Installed:
         expect(sorted(name for each in compiled for name in map(os.path.basename, each["filename"])),
                ["libonward.a", "libonward.so." + self.version(), "onward", "rfc.so", "search.so"], "what is built to install")
 
-    def test_conformance_of_a_transport_from_outside(self):
-        page = docs_page.Page(self.root, self.root / "docs/ADD_A_TRANSPORT.md")
-        project = self.folder / "pair"
-        for block in page.blocks:
-            if name := block.values.get("file"):
-                (project / name).parent.mkdir(parents=True, exist_ok=True)
-                (project / name).write_text(block.text)
-        program = project / "pair_conformance_test"
-        run([self.compiler, "-std=c++23", *WARNINGS, "-I", project, *project.rglob("*.cpp"), "-o", program,
-             *self.pkg_config("--cflags", "--libs", "onward", "gtest_main")])
-        output = run([program, "--gtest_brief=1"], LD_LIBRARY_PATH=str(self.libdir), GTEST_FILTER="*")
-        cases = re.search(r"(\d+) tests from 2 test suites ran", output)
-        if cases is None or int(cases[1]) < MOST_CASES:
-            raise Wrong(f"of the suite's cases, more than {MOST_CASES}, few ran:\n{output}")
-
     def test_cmake(self):
         build = self.folder / "cmake"
         run(["cmake", "-S", CONSUMER, "-B", build, "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={self.prefix}",
@@ -234,33 +171,6 @@ class Installed:
         expect(run([build / "tcp_alone"]), "add: 5\n", "the output of the program with libonward.a")
 
 
-class Subproject:
-    def __init__(self, options, folder):
-        self.folder, self.compiler = folder, options.compiler
-        self.project = folder / "consumer"
-        shutil.copytree(CONSUMER, self.project)
-        (self.project / "subprojects").mkdir()
-        (self.project / "subprojects/onward").symlink_to(options.root)
-
-    def test_subproject(self):
-        build = self.folder / "build"
-        cache = ["ccache"] if shutil.which("ccache") else []
-        run(["meson", "setup", "--buildtype=plain", "-Doptimization=0", "--force-fallback-for=onward", build],
-            cwd=self.project, CXX=" ".join([*cache, self.compiler]))
-        targets = json.loads(run(["meson", "introspect", "--targets", build]))
-        wanted = {"executable": ["rpc_over_tcp"], "shared library": ["onward"], "shared module": ["greeter"]}
-        for kind, names in wanted.items():
-            expect([each["name"] for each in targets if each["type"] == kind], names, f"each {kind} that is built")
-        commands = json.loads((build / "compile_commands.json").read_text())
-        [mine] = [each["command"].split() for each in commands if each["output"].startswith("rpc_over_tcp.p/")]
-        leaked = [word for word in mine if word.startswith("-fvisibility") or
-                  (word.startswith("-I") and "/onward/" in word and not word.endswith("/include"))]
-        if leaked:
-            raise Wrong(f"the user's sources are compiled with what is Onward's own: {leaked}")
-        run(["ninja", "-C", build])
-        expect(run([build / "rpc_over_tcp", build]), GREETED, "the output of the program")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--root", required=True, help="of this project")
@@ -268,10 +178,12 @@ def main():
     parser.add_argument("--prefix", required=True)
     parser.add_argument("--libdir", required=True, help="below the prefix")
     parser.add_argument("--compiler", default="g++")
+    parser.add_argument("--pages", action="store_true")
     parser.add_argument("--subproject", action="store_true")
     options = parser.parse_args()
 
-    kind = Subproject if options.subproject else Installed
+    kind = package_pages.Pages if options.pages else Subproject if options.subproject else Installed
+    package_pages.add_pages(Path(options.root))
     cases = [name for name in dir(kind) if name.startswith("test_") and selected("Package." + name.removeprefix("test_"))]
     tap = Tap(len(cases))
     with tempfile.TemporaryDirectory(prefix="onward-package-") as folder:
