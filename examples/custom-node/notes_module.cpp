@@ -67,7 +67,8 @@ class NotesModule final : public onward::Module, public NoteStore {
 };
 
 constexpr onward::Parameter kParameters[] = {
-    onward::required_parameter<std::string>("file", "where notes are kept; made where it is not there"),
+    onward::required_parameter<std::string>(
+        "file", "where notes are kept, made where it is not there; relative to where the node is started"),
     onward::parameter("max_bytes", 65'536, "of a note, with its title").unit("bytes").range(1, 16'777'216),
 };
 
