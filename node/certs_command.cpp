@@ -155,6 +155,6 @@ static Command certs_command(const ProgramOptions& /*program*/) {
   return command;
 }
 
-const CertificateTools certificate_tools{.command = certs_command, .first_node_name = first_node_name};
+const CertificateTools kCertificateTools{.command = certs_command, .first_node_name = first_node_name};
 
 }  // namespace onward

@@ -10,7 +10,7 @@ namespace onward {
 
 int run_program(int argc, char** argv, ProgramOptions options) {
   options.modules = with_builtin_modules(options.modules);
-  options.certificates = &certificate_tools;
+  options.certificates = &kCertificateTools;
   return run_minimal_program(argc, argv, options);
 }
 

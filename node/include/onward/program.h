@@ -24,7 +24,7 @@ struct ModuleDescriptor;
 // The command `certs`, and options for certificates in commands that connect to nodes: what a program needs OpenSSL
 // for, besides the transport tls.
 struct CertificateTools;
-ONWARD_API extern const CertificateTools certificate_tools;
+ONWARD_API extern const CertificateTools kCertificateTools;
 
 struct ProgramOptions {
   std::string name = "onward";  // as it is called, and as its manual page is
@@ -36,7 +36,7 @@ struct ProgramOptions {
 };
 
 // Does what the command line says, to its end, and returns the exit code: 2 for a command line that is wrong, with the
-// reason on standard error. The program has every transport and codec of Onward, and certificate_tools, besides what
+// reason on standard error. The program has every transport and codec of Onward, and kCertificateTools, besides what
 // `options` say. Once, from main(), before the program has threads. Standard streams that are closed are opened to
 // /dev/null. Never throws.
 [[nodiscard]] ONWARD_API int run_program(int argc, char** argv, ProgramOptions options);

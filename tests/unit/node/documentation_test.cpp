@@ -33,7 +33,7 @@ Command onward_named(const std::string& name) {
                           .version = "1.2.3",
                           .summary = "for tests",
                           .modules = with_builtin_modules(standard_modules()),
-                          .certificates = &certificate_tools});
+                          .certificates = &kCertificateTools});
 }
 
 // Calls `visit` for the program and each command in it.
