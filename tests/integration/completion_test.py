@@ -120,7 +120,13 @@ class Completion:
     @classmethod
     def setUpClass(cls):
         cls.shell = None
-        if not shutil.which(cls.kind):
+        cls.lacks = "" if shutil.which(cls.kind) else f"there is no {cls.kind}"
+        try:
+            for end in pty.openpty():
+                os.close(end)
+        except OSError as error:
+            cls.lacks = f"there is no pseudo terminal: {error}"
+        if cls.lacks:
             return
         cls.place = tempfile.TemporaryDirectory()
         cls.folder = Path(cls.place.name) / "here"
@@ -139,8 +145,8 @@ class Completion:
             cls.place.cleanup()
 
     def setUp(self):
-        if not self.shell:
-            self.skipTest(f"there is no {self.kind}")
+        if self.lacks:
+            self.skipTest(self.lacks)
 
     def matches(self, typed):
         """What the word at the end may become."""

@@ -10,13 +10,15 @@
 #include <string>
 #include <vector>
 
-#include "../conformance/value_generator.h"
 #include "flat_table_test_generated.h"
 #include "onward/flatbuffers/flat_table.h"
 #include "onward/flex/flex_codec.h"
+#include "onward/testing/value_generator.h"
 #include "onward/value.h"
 
 namespace onward::test {
+
+using namespace testing_support;
 namespace {
 
 using Point = FlatTable<demo::Point>;

@@ -11,12 +11,14 @@
 #include <string>
 #include <vector>
 
-#include "../conformance/value_generator.h"
 #include "onward/flex/flex_codec.h"
+#include "onward/testing/value_generator.h"
 #include "onward/value.h"
 #include "onward/value_dynamic.h"
 
 namespace onward::test {
+
+using namespace testing_support;
 namespace {
 
 using flexbuffers::Reference;

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "../conformance/value_generator.h"
 #include "onward/flex/flex_codec.h"
+#include "onward/testing/value_generator.h"
 #include "onward/value.h"
 #include "onward/value_dynamic.h"
 
@@ -36,6 +36,8 @@ ONWARD_MEMBERS(Flags, a_member_whose_name_is_as_long_as_a_key_that_is_written_on
 }  // namespace demo
 
 namespace onward::test {
+
+using namespace testing_support;
 namespace {
 
 class Flex : public testing::Test {

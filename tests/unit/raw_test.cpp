@@ -5,11 +5,13 @@
 #include <optional>
 #include <string>
 
-#include "../conformance/value_generator.h"
 #include "onward/raw/raw_codec.h"
+#include "onward/testing/value_generator.h"
 #include "onward/value.h"
 
 namespace onward::test {
+
+using namespace testing_support;
 namespace {
 
 class Raw : public testing::Test {

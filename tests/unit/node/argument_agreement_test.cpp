@@ -6,13 +6,15 @@
 
 #include <set>
 
-#include "../../conformance/value_generator.h"
 #include "argument_check.h"
 #include "onward/flex/flex_codec.h"
 #include "onward/function.h"
+#include "onward/testing/value_generator.h"
 #include "onward/value.h"
 
 namespace onward::test {
+
+using namespace testing_support;
 
 enum class Shade : std::uint8_t { kDark, kLight };
 

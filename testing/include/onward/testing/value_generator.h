@@ -21,7 +21,7 @@
 #include "onward/codec.h"
 #include "onward/value_dynamic.h"
 
-namespace onward::test {
+namespace onward::testing_support {
 
 // The same seed gives the same values on every platform: no std distributions.
 class Random {
@@ -209,4 +209,4 @@ inline std::size_t weight(const DynamicValue& value) {
       value.value);
 }
 
-}  // namespace onward::test
+}  // namespace onward::testing_support

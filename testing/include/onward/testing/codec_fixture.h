@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What every codec must do. A codec joins with one line in codec_conformance_test.cpp:
-//
-//   ONWARD_CODEC_CONFORMANCE(flex, make_flex_codec, Carries::kEverything);
-//
-// A failure prints the seed; ONWARD_SEED=n in the environment runs that one again.
+// Conformance of codecs: what is tested, and what the cases share.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -16,11 +12,11 @@
 #include <vector>
 
 #include "onward/codec.h"
+#include "onward/testing/value_generator.h"
 #include "onward/value.h"
 #include "onward/value_dynamic.h"
-#include "value_generator.h"
 
-namespace onward::test {
+namespace onward::testing_support {
 
 // What a codec can carry, as a value of its own and as the only argument.
 enum class Carries { kEverything, kBytes, kTable };
@@ -108,11 +104,4 @@ inline std::vector<CodecCase> cases_if(bool wanted, CodecCase codec) {
   return wanted ? std::vector<CodecCase>{codec} : std::vector<CodecCase>();
 }
 
-#define ONWARD_CODEC_CONFORMANCE(name, make, carries)                                                           \
-  INSTANTIATE_TEST_SUITE_P(name, CodecConformance, testing::Values(CodecCase{&(make), carries}));               \
-  INSTANTIATE_TEST_SUITE_P(name, StructuredCodecConformance,                                                    \
-                           testing::ValuesIn(cases_if((carries) == Carries::kEverything, {&(make), carries}))); \
-  INSTANTIATE_TEST_SUITE_P(name, SingleValueCodecConformance,                                                   \
-                           testing::ValuesIn(cases_if((carries) != Carries::kEverything, {&(make), carries})))
-
-}  // namespace onward::test
+}  // namespace onward::testing_support
