@@ -11,12 +11,12 @@
 #include <atomic>
 #include <cstring>
 
+#include "../unit/transports/tls_fixture.h"
 #include "onward/inproc/inproc_transport.h"
 #include "onward/shm/shm_transport.h"
 #include "onward/tcp/tcp_transport.h"
 #include "onward/tls/tls_transport.h"
 #include "onward/unix/unix_transport.h"
-#include "tls/certificate_authority.h"
 
 namespace onward::testing_support {
 namespace {
@@ -59,16 +59,9 @@ TransportUnderTest tcp_under_test(const TcpOptions& options = {}) {
           .connect_raw = connect_raw_tcp};
 }
 
-// Of a node "test" with a certificate, made once a process.
+// Of a node with a certificate, made once a process.
 const TlsOptions& tls_options() {
-  static const TlsOptions options = [] {
-    const Result<CertificateAuthority> authority = CertificateAuthority::create(testing::TempDir() + unique_name());
-    authority.value().issue({.node = "test"}).throw_if_error();
-    return TlsOptions{.certificate = authority->certificate_of("test"),
-                      .key = authority->key_of("test"),
-                      .ca = authority->certificate(),
-                      .crl = {}};
-  }();
+  static const TlsOptions options = TestAuthority::trusted().options("test");
   return options;
 }
 
