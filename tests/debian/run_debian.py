@@ -21,7 +21,7 @@ from tap import Tap, selected
 # Ten times what `systemd-analyze security` may find the service to be exposed.
 MOST_EXPOSED = 15
 # In build_packages of ./dev, but for tests, benchmarks and what they are run with.
-NOT_PACKAGED = {"libgtest-dev", "libgmock-dev", "libbenchmark-dev", "python3"}
+NOT_PACKAGED = {"dpkg-dev", "libgtest-dev", "libgmock-dev", "libbenchmark-dev", "python3"}
 
 
 class Source:
