@@ -5,6 +5,7 @@ usage: harness_test.py RUN_DOCS_ARGUMENT…    as for run_docs.py, without pages
 """
 
 import io
+import os
 import sys
 import tempfile
 import unittest
@@ -16,6 +17,7 @@ import run_docs
 from docs_page import DocsError, Page
 from docs_run import check_output, commands
 
+os.environ.pop("GTEST_FILTER", None)  # it chooses among the cases of the pages, and these have but one
 ARGUMENTS = sys.argv[1:]
 ROOT = Path(ARGUMENTS[ARGUMENTS.index("--root") + 1])
 
