@@ -29,8 +29,7 @@ constexpr int kMaxRepeat = 1'000'000;
 constexpr std::size_t kTextWidth = 100;
 
 struct CallCommand {
-  std::string program;  // whose command this is
-  ProgramOptions options = {};
+  ProgramOptions program;  // whose command this is
   std::string url;
   std::string function;
   std::vector<std::string> arguments;  // each as json_value.h's parse_argument() takes it
@@ -44,7 +43,7 @@ struct CallCommand {
 };
 
 void complain(const CallCommand& command, const std::string& what) {
-  std::fprintf(stderr, "%s call: %s\n", command.program.c_str(), what.c_str());
+  std::fprintf(stderr, "%s call: %s\n", command.program.name.c_str(), what.c_str());
 }
 
 std::optional<DynamicValue::Sequence> parse_arguments(const CallCommand& command) {
@@ -107,7 +106,7 @@ bool check(const CallCommand& command, const FunctionDescription& function, cons
       hint = "to send it as a string, write it as a JSON string: " + quoted(command.arguments[mismatch->index]);
     }
   }
-  std::string text = command.program + " call: " + printable(wrong) + ": " + prototype(function) + "\n";
+  std::string text = command.program.name + " call: " + printable(wrong) + ": " + prototype(function) + "\n";
   text += indented(function.documentation, 4);
   const std::set<std::string> structs = signature->parameter_structs();
   for (const std::string& one : function.structs) {
@@ -122,7 +121,7 @@ int suggest_functions(const CallCommand& command, const NodeDescription& node) {
   std::string names;
   for (const std::string& name : node.nearest) names += (names.empty() ? "\"" : " or \"") + printable(name) + "\"";
   if (!names.empty()) std::fprintf(stderr, "did you mean %s? ", names.c_str());
-  std::fprintf(stderr, "`%s list %s` shows all functions\n", command.program.c_str(), command.url.c_str());
+  std::fprintf(stderr, "`%s list %s` shows all functions\n", command.program.name.c_str(), command.url.c_str());
   return kWrongUsage;
 }
 
@@ -166,7 +165,7 @@ int run_call(const CallCommand& command) {
   std::signal(SIGPIPE, SIG_IGN);
   // What goes wrong with the connection is in the call's own error.
   set_log_level(command.verbose ? LogLevel::kDebug : LogLevel::kOff);
-  Result<NodeOptions> options = client_node_options("call", command.options, *url, command.tls);
+  Result<NodeOptions> options = client_node_options("call", command.program, *url, command.tls);
   if (!options) {
     complain(command, options.error().message());
     return kFailed;
@@ -181,7 +180,7 @@ int run_call(const CallCommand& command) {
     }
     const Called called = call(node, command, *arguments);
     const std::string text = command.json ? to_json(called.result) : to_text(called.result, kTextWidth);
-    const int printed = print_output(text + "\n", command.program + " call");
+    const int printed = print_output(text + "\n", command.program.name + " call");
     if (printed == 0 && command.show_time) show_times(called.times);
     return printed;
   } catch (const RpcError& error) {
@@ -223,7 +222,7 @@ Prose call_prose() {
 // `onward call`: calls from a node of its own.
 Command call_command(const ProgramOptions& program) {
   const auto given = std::make_shared<CallCommand>();
-  given->options = program;
+  given->program = program;
   Command command{.name = "call", .summary = "call a function of a node that runs", .prose = call_prose()};
   command.arguments_end_options = true;
   command.flag("--json", given->json, "print the result as JSON on one line");
@@ -241,10 +240,7 @@ Command call_command(const ProgramOptions& program) {
       .peer_url();
   command.argument("FUNCTION", given->function, "the function's name").function();
   command.argument("ARGUMENT", given->arguments, "what it is called with").optional();
-  command.run = [given](const Invocation& called) {
-    given->program = called.program.name;
-    return run_call(*given);
-  };
+  command.run = [given](const Invocation& /*called*/) { return run_call(*given); };
   return command;
 }
 

@@ -36,7 +36,8 @@ Result<NodeOptions> client_node_options(const std::string& command, const Progra
     options.modules.push_back({.descriptor = descriptor, .arguments = is_tls ? tls_arguments(tls) : Settings()});
   }
   if (const Result<FoundModule> found = find_module(url.scheme, program.modules, module_path())) {
-    if (!found->file.empty()) options.modules.push_back({.descriptor = found->descriptor, .file = found->file});
+    const bool is_loaded_transport = !found->file.empty() && found->descriptor->make_transport != nullptr;
+    if (is_loaded_transport) options.modules.push_back({.descriptor = found->descriptor, .file = found->file});
   } else if (found.error().code() == StatusCode::kFailedPrecondition) {
     return std::unexpected(found.error());
   }

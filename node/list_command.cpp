@@ -23,8 +23,7 @@ constexpr int kWrongUsage = 2;
 constexpr const char* kDescribe = "onward.describe";
 
 struct ListCommand {
-  std::string program;  // whose command this is
-  ProgramOptions options = {};
+  ProgramOptions program;  // whose command this is
   std::string url;
   std::string function;  // empty: all
   Duration timeout = std::chrono::seconds(30);
@@ -34,7 +33,7 @@ struct ListCommand {
 };
 
 void complain(const ListCommand& command, const std::string& what) {
-  std::fprintf(stderr, "%s list: %s\n", command.program.c_str(), what.c_str());
+  std::fprintf(stderr, "%s list: %s\n", command.program.name.c_str(), what.c_str());
 }
 
 std::string join(const std::vector<std::string>& words, std::string_view between) {
@@ -133,8 +132,9 @@ int report_unknown(const ListCommand& command, const NodeDescription& node) {
   std::vector<std::string> near;
   near.reserve(node.nearest.size());
   for (const std::string& name : node.nearest) near.push_back("\"" + printable(name) + "\"");
-  const std::string hint = near.empty() ? "`" + command.program + " list " + command.url + "` shows those that it has"
-                                        : "did you mean " + join(near, " or ") + "?";
+  const std::string hint = near.empty()
+                               ? "`" + command.program.name + " list " + command.url + "` shows those that it has"
+                               : "did you mean " + join(near, " or ") + "?";
   complain(command, "node " + printable(node.node) + " has no function \"" + command.function +
                         "\" that the caller may call; " + hint);
   return kFailed;
@@ -156,7 +156,7 @@ int run_list(const ListCommand& command) {
   }
   std::signal(SIGPIPE, SIG_IGN);
   set_log_level(LogLevel::kOff);
-  Result<NodeOptions> options = client_node_options("list", command.options, *url, command.tls);
+  Result<NodeOptions> options = client_node_options("list", command.program, *url, command.tls);
   if (!options) return report(command, options.error());
   try {
     Node node(std::move(*options));
@@ -167,7 +167,7 @@ int run_list(const ListCommand& command) {
     const Result<NodeDescription> description = read_description(answer);
     if (!description) return report(command, description.error());
     if (!command.function.empty() && description->functions.empty()) return report_unknown(command, *description);
-    return print_output(text_of(command, answer, *description), command.program + " list");
+    return print_output(text_of(command, answer, *description), command.program.name + " list");
   } catch (const RpcError& error) {
     return report(command, error.status());
   }
@@ -178,7 +178,7 @@ int run_list(const ListCommand& command) {
 // `onward list`: asks a node what it is and which functions the caller may call there.
 Command list_command(const ProgramOptions& program) {
   const auto given = std::make_shared<ListCommand>();
-  given->options = program;
+  given->program = program;
   Command command{.name = "list", .summary = "show the functions of a node that runs, and what it is"};
   command.prose.description =
       "Asks a node what it is: its functions that the caller may call, their signatures and documentation, its "
@@ -197,10 +197,7 @@ Command list_command(const ProgramOptions& program) {
   add_tls_options(command, program, given->tls);
   command.argument("PEER_URL", given->url, "where the node listens").peer_url();
   command.argument("FUNCTION", given->function, "the name of one; else all").function().optional();
-  command.run = [given](const Invocation& called) {
-    given->program = called.program.name;
-    return run_list(*given);
-  };
+  command.run = [given](const Invocation& /*called*/) { return run_list(*given); };
   return command;
 }
 

@@ -30,11 +30,6 @@ constexpr std::size_t kAlignment = 8;
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
 template <class Number>
-void put(std::string& to, Number number) {
-  for (std::size_t i = 0; i < sizeof number; ++i) to += static_cast<char>((std::uint64_t{number} >> (8 * i)) & 0xFFU);
-}
-
-template <class Number>
 Number get(std::string_view from, std::size_t at) {
   std::uint64_t number = 0;
   for (std::size_t i = 0; i < sizeof(Number); ++i)
@@ -83,31 +78,6 @@ int connect_to(const std::string& url) {
 
 }  // namespace
 
-std::string raw_header(const RawHeader& header) {
-  std::string bytes;
-  put(bytes, header.body_bytes);
-  put(bytes, header.kind);
-  put(bytes, header.codec);
-  put(bytes, header.segment_count);
-  put(bytes, header.flags);
-  put(bytes, header.call_id);
-  put(bytes, header.function_id);
-  put(bytes, header.timeout_ms);
-  put(bytes, header.signature);
-  return bytes;
-}
-
-std::string raw_frame(RawHeader header, std::string_view body, const std::vector<std::string>& segments) {
-  header.body_bytes = static_cast<std::uint32_t>(body.size());
-  header.segment_count = static_cast<std::uint8_t>(segments.size());
-  std::string bytes = raw_header(header);
-  for (const std::string& segment : segments) put(bytes, std::uint64_t{segment.size()});
-  bytes += body;
-  for (const std::string& segment : segments) bytes += segment;
-  bytes.resize((bytes.size() + kAlignment - 1) / kAlignment * kAlignment);
-  return bytes;
-}
-
 std::string raw_hello(const std::string& node, std::uint16_t protocol_min, std::uint16_t protocol_max) {
   const wire::Hello hello{.protocol_min = protocol_min,
                           .protocol_max = protocol_max,
@@ -116,8 +86,7 @@ std::string raw_hello(const std::string& node, std::uint16_t protocol_min, std::
                           .max_body_bytes = 64U << 20,
                           .max_message_bytes = std::uint64_t{1} << 30,
                           .codecs = {{.id = kRawFlex, .name = "flex"}}};
-  return raw_frame({.kind = kRawHello, .function_id = 0x312F'4452'4157'4E4F},
-                   wire::encode_hello(hello).payload.body.text());
+  return raw_frame({.kind = kRawHello, .function_id = kRawMagic}, wire::encode_hello(hello).payload.body.text());
 }
 
 namespace {

@@ -12,41 +12,16 @@
 #include <vector>
 
 #include "onward/codec.h"
+#include "onward/testing/raw_frame.h"
 #include "process.h"
 
 namespace onward::testing_support {
-
-// The header's fields in the order in which they travel.
-struct RawHeader {
-  std::uint32_t body_bytes = 0;
-  std::uint8_t kind = 0;
-  std::uint8_t codec = 0;
-  std::uint8_t segment_count = 0;
-  std::uint8_t flags = 0;
-  std::uint64_t call_id = 0;
-  std::uint64_t function_id = 0;
-  std::uint32_t timeout_ms = 0xFFFF'FFFF;
-  std::uint32_t signature = 0;
-};
-inline constexpr std::uint8_t kRawHello = 1;
-inline constexpr std::uint8_t kRawGoaway = 2;
-inline constexpr std::uint8_t kRawPing = 3;
-inline constexpr std::uint8_t kRawPong = 4;
-inline constexpr std::uint8_t kRawRequest = 5;
-inline constexpr std::uint8_t kRawResponse = 6;
-inline constexpr std::uint8_t kRawError = 7;
-inline constexpr std::uint8_t kRawCancel = 8;
-inline constexpr std::uint8_t kRawFlex = 1;
 
 struct RawFrame {
   RawHeader header;
   std::string body;
 };
 
-// The header as it is, whatever it says.
-std::string raw_header(const RawHeader& header);
-// A whole frame: lengths, segment table and padding are set here.
-std::string raw_frame(RawHeader header, std::string_view body = {}, const std::vector<std::string>& segments = {});
 // What a node of that name says first.
 std::string raw_hello(const std::string& node = "raw", std::uint16_t protocol_min = 1, std::uint16_t protocol_max = 1);
 // A call with an argument list that `write` writes in flex.

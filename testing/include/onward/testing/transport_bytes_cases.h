@@ -6,67 +6,23 @@
 
 #include <gtest/gtest.h>
 
+#include "onward/testing/raw_frame.h"
 #include "onward/testing/transport_raw_peer.h"
 
 namespace onward::testing_support::bytes {
 
 using Bytes = std::string;
 
-// Little-endian, whatever this machine is.
-template <class Integer>
-void put(Bytes& bytes, Integer value) {
-  for (std::size_t i = 0; i < sizeof value; ++i) {
-    bytes += static_cast<char>((static_cast<std::uint64_t>(value) >> (8 * i)) & 0xFFU);
-  }
-}
-
-// Written out by hand, as docs/WIRE.md has it, so that a mistake in the code is not made twice.
-struct Frame {
-  std::uint32_t body_bytes = 0;
-  std::uint8_t kind = 5;
-  std::uint8_t segment_count = 0;
-  std::uint8_t flags = 0;
-  std::uint64_t call_id = 0;
-  std::uint64_t function_id = 0;
-
-  [[nodiscard]] Bytes header() const {
-    Bytes bytes;
-    put(bytes, body_bytes);
-    put(bytes, kind);
-    put(bytes, std::uint8_t{0});  // codec
-    put(bytes, segment_count);
-    put(bytes, flags);
-    put(bytes, call_id);
-    put(bytes, function_id);
-    put(bytes, std::uint32_t{0xFFFF'FFFF});  // timeout_ms: none
-    put(bytes, std::uint32_t{0});            // signature
-    return bytes;
-  }
-};
-
-inline Bytes pad(Bytes frame) {
-  while (frame.size() % 8 != 0) frame += '\0';
-  return frame;
-}
-
-inline Bytes raw_hello() {
-  const Frame frame{.body_bytes = 5, .kind = 1, .function_id = 0x312F'4452'4157'4E4FULL};
-  return pad(frame.header() + "hello");
-}
+inline Bytes raw_hello() { return raw_frame({.kind = kRawHello, .function_id = kRawMagic}, "hello"); }
 
 inline Bytes text_of(const Buffer& buffer) { return Bytes(buffer.text()); }
 
 // The bytes of make_message(id, body_bytes, segments).
 inline Bytes raw_message(std::uint64_t id, std::size_t body_bytes, const std::vector<std::size_t>& segments = {}) {
   const Message message = make_message(id, body_bytes, segments);
-  Bytes bytes = Frame{.body_bytes = static_cast<std::uint32_t>(body_bytes),
-                      .segment_count = static_cast<std::uint8_t>(segments.size()),
-                      .call_id = id}
-                    .header();
-  for (const std::size_t segment : segments) put(bytes, std::uint64_t{segment});
-  bytes += text_of(message.payload.body);
-  for (const Buffer& segment : message.payload.segments) bytes += text_of(segment);
-  return pad(bytes);
+  std::vector<Bytes> texts;
+  for (const Buffer& segment : message.payload.segments) texts.push_back(text_of(segment));
+  return raw_frame({.kind = kRawRequest, .call_id = id}, text_of(message.payload.body), texts);
 }
 
 TEST_P(TransportBytes, FramesAreReadAsDocumented) {
@@ -173,26 +129,26 @@ TEST_P(TransportBytes, TheFirstFrameMustBeAHello) {
 }
 
 TEST_P(TransportBytes, AHelloMustCarryTheMagicNumber) {
-  raw->write(Frame{.kind = 1, .function_id = 42}.header());
+  raw->write(raw_header({.kind = kRawHello, .function_id = 42}));
   expect_closed(StatusCode::kInvalidArgument, "HELLO was expected");
 }
 
 TEST_P(TransportBytes, AHelloMustBeSmall) {
-  raw->write(Frame{.body_bytes = 65'537, .kind = 1, .function_id = MessageHeader::kMagic}.header());
+  raw->write(raw_header({.body_bytes = 65'537, .kind = kRawHello, .function_id = MessageHeader::kMagic}));
   expect_closed(StatusCode::kInvalidArgument, "65537 bytes; at most 65536");
 }
 
 TEST_P(TransportBytes, UnknownKindsAreRefused) {
   for (const int kind : {0, 9, 255}) {
     if (kind > 0) begin();
-    raw->write(raw_hello() + raw_message(1, 3) + Frame{.kind = static_cast<std::uint8_t>(kind)}.header());
+    raw->write(raw_hello() + raw_message(1, 3) + raw_header({.kind = static_cast<std::uint8_t>(kind)}));
     expect_closed(StatusCode::kInvalidArgument, "kind " + std::to_string(kind));
     EXPECT_EQ(server->received, 1U);
   }
 }
 
 TEST_P(TransportBytes, UnknownFlagsAreRefused) {
-  raw->write(raw_hello() + Frame{.flags = 4}.header());
+  raw->write(raw_hello() + raw_header({.kind = kRawRequest, .flags = 4}));
   expect_closed(StatusCode::kInvalidArgument, "flags 4");
 }
 
@@ -201,7 +157,7 @@ TEST_P(TransportBytes, BodiesBeyondTheLimitAreRefused) {
   listener.reset();
   listen();
   begin();
-  raw->write(raw_hello() + raw_message(1, 1000) + Frame{.body_bytes = 1001}.header());
+  raw->write(raw_hello() + raw_message(1, 1000) + raw_header({.body_bytes = 1001, .kind = kRawRequest}));
   expect_closed(StatusCode::kInvalidArgument, "1001 bytes; at most 1000");
   EXPECT_EQ(server->received, 1U);
 }
@@ -218,7 +174,7 @@ TEST_P(TransportBytes, MessagesBeyondTheLimitAreRefused) {
 
 // Sums that overflow are larger than any limit, not smaller.
 TEST_P(TransportBytes, LengthsThatOverflowAreRefused) {
-  Bytes frame = Frame{.segment_count = 3}.header();
+  Bytes frame = raw_header({.kind = kRawRequest, .segment_count = 3});
   for (const std::uint64_t length : {~std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{2}}) {
     put(frame, length);
   }
@@ -228,7 +184,7 @@ TEST_P(TransportBytes, LengthsThatOverflowAreRefused) {
 
 TEST_P(TransportBytes, LengthsAreBelievedNoFurtherThanTheyAreChecked) {
   const std::size_t before = buffer_pool_statistics().in_use_bytes;
-  Bytes frame = Frame{.segment_count = 2}.header();
+  Bytes frame = raw_header({.kind = kRawRequest, .segment_count = 2});
   put(frame, std::uint64_t{500} << 20);
   put(frame, std::uint64_t{600} << 20);
   raw->write(raw_hello() + frame);
