@@ -23,8 +23,6 @@
 namespace onward {
 namespace {
 
-constexpr int kFailed = 1;
-constexpr int kWrongUsage = 2;
 constexpr int kMaxRepeat = 1'000'000;
 constexpr std::size_t kTextWidth = 100;
 

@@ -12,8 +12,6 @@
 namespace onward {
 namespace {
 
-constexpr int kFailed = 1;
-
 struct CertsCommand {
   std::string folder;
   std::vector<std::string> nodes = {};  // to issue for, to revoke

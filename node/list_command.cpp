@@ -18,8 +18,6 @@
 namespace onward {
 namespace {
 
-constexpr int kFailed = 1;
-constexpr int kWrongUsage = 2;
 constexpr const char* kDescribe = "onward.describe";
 
 struct ListCommand {

@@ -27,12 +27,6 @@ std::unexpected<Status> refused(const std::string& path, const std::string& why)
   return fail(StatusCode::kFailedPrecondition, path + ": " + why);
 }
 
-std::string list(std::span<const std::string> words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text.empty() ? "none" : text;
-}
-
 // The names of all modules that could be had.
 std::vector<std::string> known_modules(std::span<const ModuleDescriptor* const> linked,
                                        std::span<const std::string> folders) {
@@ -107,8 +101,9 @@ Result<FoundModule> find_module(std::string_view name, std::span<const ModuleDes
   const std::vector<std::string> known = known_modules(linked, folders);
   const std::string near = nearest(name, known);
   return fail(StatusCode::kNotFound, "the module \"" + text + "\" is not known; " +
-                                         (near.empty() ? "" : "did you mean \"" + near + "\"? ") + "There are " +
-                                         list(known) + "; " + text + ".so was looked for in " + list(folders));
+                                         (near.empty() ? "there" : "did you mean \"" + near + "\"? There") + " are " +
+                                         (known.empty() ? "none" : join(known)) + "; " + text +
+                                         ".so was looked for in " + (folders.empty() ? "none" : join(folders)));
 }
 
 }  // namespace onward

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "command_list.h"
+#include "nearest.h"
 #include "new_project.h"
 #include "onward/module.h"
 #include "onward/module_library.h"
@@ -11,9 +12,6 @@
 
 namespace onward {
 namespace {
-
-constexpr int kFailed = 1;
-constexpr int kWrongUsage = 2;
 
 std::vector<Definition> exit_status() {
   return {{"0", "made"}, {"1", "it could not be made; the reason is on standard error"}, {"2", "wrong usage"}};
@@ -41,10 +39,9 @@ int create(const NewProject& project, const Invocation& called) {
     std::fprintf(stderr, "%s: %s\n", called.called_as.c_str(), files.error().message().c_str());
     return files.error().code() == StatusCode::kInvalidArgument ? kWrongUsage : kFailed;
   }
-  std::string made;
-  for (const std::string& file : *files) made += (made.empty() ? "" : ", ") + file;
-  return print_output("made " + project.name + " with " + made + "\n" + next_steps(project, called.program.name),
-                      called.called_as);
+  return print_output(
+      "made " + project.name + " with " + join(*files) + "\n" + next_steps(project, called.program.name),
+      called.called_as);
 }
 
 Command kind_command(ProjectKind kind, const ProgramOptions& program) {

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "command_line/text.h"
 #include "onward/version.h"
 #include "project_templates.h"
 
@@ -41,12 +42,6 @@ std::string camel_case(std::string_view name) {
 std::string series() {
   const std::string release = kRelease;
   return release.substr(0, release.find('.', release.find('.') + 1));
-}
-
-void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
-    text.replace(at, from.size(), to);
-  }
 }
 
 // Named by the project; not yet where it belongs, and gone again unless it is kept.

@@ -13,6 +13,7 @@
 #include "command_list.h"
 #include "config_prose.h"
 #include "config_reference.h"
+#include "nearest.h"
 #include "node_config.h"
 #include "onward/module.h"
 #include "print_output.h"
@@ -23,9 +24,6 @@ namespace onward {
 namespace {
 
 using Modules = std::span<const ModuleDescriptor* const>;
-
-constexpr int kFailed = 1;
-constexpr int kWrongUsage = 2;
 
 // Beyond the drain, for connections to flush, modules to stop and jobs on the pool to end.
 constexpr Duration kStopGrace = std::chrono::seconds(5);
@@ -83,8 +81,7 @@ bool take_changes(Node& node, const std::string& config_path, Modules linked, No
   running.drain = changed->drain;
   const std::string taken = differences(running, *changed, true);
   const std::string left = differences(running, *changed, false);
-  std::string files;
-  for (const std::string& file : running.tls_files) files += (files.empty() ? "" : ", ") + file;
+  const std::string files = join(running.tls_files);
   const auto say = [&](LogLevel level, const std::string& what) { log(level, node.name(), "SIGHUP: " + what); };
   if (!files.empty()) say(LogLevel::kInfo, "reloaded " + files + "; connections that exist go on as they are");
   if (!taken.empty()) say(LogLevel::kInfo, "took from " + config_path + ": " + taken);

@@ -19,9 +19,6 @@
 namespace onward {
 namespace {
 
-constexpr int kFailed = 1;
-constexpr int kWrongUsage = 2;
-
 // A connection must not get the number of a standard stream that the process began without.
 void open_standard_streams() {
   int descriptor = STDIN_FILENO;

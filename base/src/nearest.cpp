@@ -31,12 +31,6 @@ std::size_t distance(std::string_view word, std::string_view candidate, std::siz
   return found < candidate.size() ? std::min(found, limit) : limit;
 }
 
-std::string join(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
-}
-
 }  // namespace
 
 std::vector<std::string> nearest_words(std::string_view word, const std::vector<std::string>& known, std::size_t most) {
@@ -70,6 +64,12 @@ std::string nearest(std::string_view word, const std::vector<std::string>& known
 std::string suggest(std::string_view word, const std::vector<std::string>& known) {
   if (const std::string near = nearest(word, known); !near.empty()) return "; did you mean \"" + near + "\"?";
   return "; there are " + (known.empty() ? "none" : join(known));
+}
+
+std::string join(std::span<const std::string> words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
 }
 
 }  // namespace onward

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,5 +22,8 @@ namespace onward {
 
 // "; did you mean "threads"?", or "; there are a, b, c".
 [[nodiscard]] std::string suggest(std::string_view word, const std::vector<std::string>& known);
+
+// "a, b, c".
+[[nodiscard]] std::string join(std::span<const std::string> words);
 
 }  // namespace onward

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "command_line/completion.h"
+#include "command_line/text.h"
 
 namespace onward {
 namespace {
@@ -109,12 +110,6 @@ _IDENTIFIER() {
 
 complete -F _IDENTIFIER PROGRAM
 )bash";
-
-void replace_all(std::string& text, std::string_view what, const std::string& with) {
-  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size())) {
-    text.replace(at, what.size(), with);
-  }
-}
 
 std::string join(const std::vector<std::string>& words) {
   std::string text;

@@ -7,12 +7,11 @@
 #include <cmath>
 #include <utility>
 
+#include "command_line/text.h"
 #include "onward/call.h"
 
 namespace onward {
 namespace {
-
-std::string quoted(const std::string& text) { return "\"" + text + "\""; }
 
 // The whole of `text` as a T.
 template <class T>
@@ -66,12 +65,6 @@ std::string default_of(const CommandOption::Target& target) {
   char digits[kDigits];
   const auto end = std::to_chars(digits, digits + kDigits, std::chrono::duration<double>(**duration).count());
   return {digits, end.ptr};
-}
-
-void replace_all(std::string& text, std::string_view what, const std::string& with) {
-  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size())) {
-    text.replace(at, what.size(), with);
-  }
 }
 
 void name_program(Command& command, const std::string& program) {

@@ -148,6 +148,10 @@ struct Command {
   static CommandOption& add(std::vector<CommandOption>& to, CommandOption option);
 };
 
+// Exit codes of commands, besides 0.
+inline constexpr int kFailed = 1;
+inline constexpr int kWrongUsage = 2;
+
 // How a command was called.
 struct Invocation {
   const Command& program;  // the root of all commands

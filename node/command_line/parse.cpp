@@ -9,14 +9,13 @@
 #include <map>
 #include <utility>
 
+#include "command_line/text.h"
 #include "nearest.h"
 
 namespace onward {
 namespace {
 
 using Parsed = std::expected<ParsedLine, UsageError>;
-
-std::string quoted(const std::string& text) { return "\"" + text + "\""; }
 
 class Parser {
  public:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Texts of declarations (command.h), taken apart for whoever shows them.
+// Texts of declarations (command.h), taken apart for whoever shows them, and what else is done to text.
 #pragma once
 
 #include <cstddef>
@@ -23,5 +23,9 @@ struct Paragraph {
 
 // The words of `text` in lines of at most `width` columns, but for words that are longer.
 [[nodiscard]] std::vector<std::string> wrap(std::string_view text, std::size_t width);
+
+[[nodiscard]] std::string quoted(const std::string& text);
+
+void replace_all(std::string& text, std::string_view what, std::string_view with);
 
 }  // namespace onward
