@@ -24,14 +24,14 @@ SIZE_REASON = re.compile(r"^\s*(//|#) size: \S", re.MULTILINE)
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]')
 # Where "x/y.h" may be found; see the include roots in meson.build.
 PRIVATE_INCLUDE_ROOTS = [
-    "base/src", "kernel/src", "transports", "codecs", "modules", "node", "tests", "bench",
+    "base/src", "runtime/src", "kernel/src", "transports", "codecs", "modules", "node", "tests", "bench",
 ]
 # Headers that are installed lie below one of these.
 PUBLIC_FOLDER = re.compile(r"^.*?include/(?=onward/)")
 
 # Libraries that one place alone may see: the header's prefix, who, and why.
 PRIVATE_LIBRARIES = [
-    ("event2/", ("kernel/src/event_loop.cpp", "bench/"), "only kernel/src/event_loop.cpp knows libevent"),
+    ("event2/", ("runtime/src/event_loop.cpp", "bench/"), "only runtime/src/event_loop.cpp knows libevent"),
     ("CLI/", ("node/command_line/parse.cpp", "bench/"), "only node/command_line/parse.cpp knows CLI11"),
     ("systemd/", ("node/service_manager.cpp",), "only node/service_manager.cpp knows libsystemd"),
     ("openssl/", ("transports/tls/", "bench/", "tests/"), "only transports/tls knows OpenSSL"),
@@ -66,11 +66,15 @@ def read_text(path):
 def area(path):
     """The unit that a file belongs to: kernel, kernel private, transports/tcp, node, ..."""
     parts = path.split("/")
-    if parts[0] in ("base", "kernel"):
+    if parts[0] in ("base", "runtime", "kernel"):
         return parts[0] if path.startswith(parts[0] + "/include/") else parts[0] + " private"
     if parts[0] in ("transports", "codecs", "modules") and len(parts) > 2:
         return "/".join(parts[:2])
     return parts[0]
+
+
+# Whose public headers everybody above them may include.
+PUBLIC = ("base", "runtime", "kernel")
 
 
 def may_include(here, there):
@@ -79,25 +83,30 @@ def may_include(here, there):
     folder = here.split("/")[0]
     if here == "base":
         return False
-    if here == "base private" or here == "kernel":
+    if here == "base private" or here == "runtime":
         return there == "base"
+    if here == "runtime private":
+        return there in ("base", "runtime")
+    if here == "kernel":
+        return there in ("base", "runtime")
     if here == "kernel private":
-        return there in ("base", "base private", "kernel")
+        return there in ("base", "base private", "runtime", "kernel")
     if folder == "api":
-        return there in ("base", "kernel")
+        return there in PUBLIC
     if folder == "transports":
-        return there in ("base", "kernel", "transports/stream")
+        return there in (*PUBLIC, "transports/stream")
     if folder == "codecs":
-        return there in ("base", "kernel", "api", "codecs/single_value")
+        return there in (*PUBLIC, "api", "codecs/single_value")
     if folder == "modules":
-        return there in ("base", "kernel", "api") or there.startswith("codecs/")
+        return there in (*PUBLIC, "api") or there.startswith("codecs/")
     return True  # node, python, tests, bench, examples
 
 
 ALLOWED = {
     "base": "base/ may include nothing of ours but base/, and its public headers no private ones",
-    "kernel": "the kernel may include nothing of ours but base/ and itself, and its public headers no private ones",
-    "api": "the typed API may include nothing of ours but public headers of base/ and the kernel",
+    "runtime": "runtime/ may include nothing of ours but base/ and itself, and its public headers no private ones",
+    "kernel": "the kernel may include only base/, runtime/ and itself, and its public headers no private ones",
+    "api": "the typed API may include nothing of ours but public headers of base/, runtime/ and the kernel",
     "transports": "a transport may include the kernel, onward/stream/... and stream/..., never another transport",
     "codecs": "a codec may include only onward/... and its own folder",
     "modules": "a module may include onward/..., codecs, and its own folder",
