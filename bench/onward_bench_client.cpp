@@ -26,7 +26,7 @@ class ClosedLoop {
 
   // Runs warm-up and measurement; throws the error of a call that fails.
   void run() {
-    node_.pool().submit([] {}).wait();
+    node_.pool().run([] {}).wait();
     post([this] {
       phases_.start();
       for (int i = 0; i < settings_.in_flight; ++i) start_call();

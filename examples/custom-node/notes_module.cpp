@@ -55,7 +55,7 @@ class NotesModule final : public onward::Module, public NoteStore {
       throw RpcError(StatusCode::kInvalidArgument, "the note is larger than max_bytes, " + std::to_string(max_bytes_) +
                                                        " bytes; make it shorter, or configure more");
     }
-    return pool_->submit([database = database_, note] { database->put(note); }).then([this, note] {
+    return pool_->run([database = database_, note] { database->put(note); }).then([this, note] {
       for (NoteListener* listener : listeners_) listener->on_note(note);
     });
   }

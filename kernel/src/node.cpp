@@ -122,6 +122,13 @@ Node* Node::current() noexcept {
   return handle == nullptr ? nullptr : handle->owner();
 }
 
+Pool& pool() {
+  if (Node* node = Node::current(); node != nullptr) return node->pool();
+  throw RpcError(StatusCode::kFailedPrecondition,
+                 "pool() was called on a thread that belongs to no node: call it from a function of a node, or ask the "
+                 "Node itself for its pool()");
+}
+
 Result<const FunctionName*> Node::name_of(const void* address) const {
   const Function* function = core_->functions.find_address(address);
   if (function != nullptr) return &function->name();

@@ -7,9 +7,24 @@
 #include <system_error>
 
 namespace onward {
+namespace {
 
-Pool::Pool(LoopHandle& loop, std::string name, PoolOptions options)
-    : loop_(loop), name_(std::move(name)), options_(options) {
+// Of a deadline's remaining time, the part that a job may wait: one in so many.
+constexpr int kWaitShare = 2;
+// A new measurement's weight in an average: one in so many.
+constexpr int kAverageOver = 8;
+// Functions whose time is remembered; what comes later is measured together.
+constexpr std::size_t kMaxAverages = 4096;
+
+std::string in_milliseconds(Duration time) {
+  const auto tenths = std::chrono::duration_cast<std::chrono::microseconds>(time).count() / 100;
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " ms";
+}
+
+}  // namespace
+
+Pool::Pool(LoopHandle& loop, std::string name, PoolOptions options, Clock& clock)
+    : loop_(loop), name_(std::move(name)), options_(options), clock_(clock) {
   LoopHandle::retain(&loop_);
 }
 
@@ -19,27 +34,110 @@ Pool::~Pool() {
 }
 
 Status Pool::enqueue(Job& job, TimePoint deadline) {
-  const std::lock_guard lock(mutex_);
-  if (stopping_) return {StatusCode::kUnavailable, "the pool of node " + name_ + " has stopped"};
-  // Threads that are free, or not yet started, take as many jobs off the queue at once.
-  const std::size_t free_threads = options_.threads - std::min(busy_, options_.threads);
-  if (queue_.size() >= options_.queue_limit + free_threads) {
+  std::vector<Entry> expired;
+  Status refused;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return {StatusCode::kUnavailable, "the pool of node " + name_ + " has stopped"};
+    const TimePoint now = clock_.now();
+    drop_expired(now, expired);
+    Entry entry{.deadline = deadline, .activity = EventLoop::current_activity()};
+    refused = admit(entry, now);
+    if (refused.ok()) {
+      entry.job = std::move(job);
+      queued_work_ += entry.expected;
+      queue_.push_back(std::move(entry));
+      changed_.notify_one();
+    }
+  }
+  for (Entry& entry : expired) {
+    entry.job(Status(StatusCode::kDeadlineExceeded, "no thread of the pool was free before the deadline"));
+  }
+  return refused;
+}
+
+Status Pool::admit(Entry& entry, TimePoint now) {
+  if (entry.deadline <= now) {
+    ++expired_;
+    return {StatusCode::kDeadlineExceeded, "the deadline had passed before the pool of node " + name_ + " got the job"};
+  }
+  if (const auto known = average_.find(entry.activity); known != average_.end()) entry.expected = known->second;
+  const std::size_t free = free_threads();
+  if (queue_.size() >= options_.queue_limit + free) {
+    ++refused_;
     return {StatusCode::kResourceExhausted,
             "the pool of node " + name_ + " is full: " + std::to_string(busy_) + " threads are busy and " +
                 std::to_string(queue_.size()) +
                 " jobs wait; try again later, or raise pool.threads or pool.queue_limit"};
   }
-  if (threads_.size() <= busy_ + queue_.size() && threads_.size() < options_.threads) {
-    try {
-      threads_.emplace_back([this, index = threads_.size()] { work(index); });
-    } catch (const std::system_error& error) {
-      if (threads_.empty())
-        return {StatusCode::kResourceExhausted, std::string("cannot start a pool thread: ") + error.what()};
+  if (entry.deadline != TimePoint::max() && queue_.size() >= free) {
+    const Duration left = entry.deadline - now;
+    const Duration wait = expected_wait(now);
+    if (wait > left / kWaitShare) {
+      ++refused_;
+      return {StatusCode::kResourceExhausted, "the pool of node " + name_ + " is busy: a job would wait for about " +
+                                                  in_milliseconds(wait) + " of the " + in_milliseconds(left) +
+                                                  " that are left; try again later, or raise pool.threads"};
     }
   }
-  queue_.push_back({std::move(job), deadline, EventLoop::current_activity()});
-  changed_.notify_one();
+  return start_thread();
+}
+
+// Where one more is wanted, and allowed.
+Status Pool::start_thread() {
+  if (threads_.size() > busy_ + queue_.size() || threads_.size() >= options_.threads) return {};
+  try {
+    running_.emplace_back();
+    threads_.emplace_back([this, index = threads_.size()] { work(index); });
+  } catch (const std::system_error& error) {
+    running_.pop_back();
+    if (threads_.empty())
+      return {StatusCode::kResourceExhausted, std::string("cannot start a pool thread: ") + error.what()};
+  }
   return {};
+}
+
+// Threads that are free, or not yet started, take as many jobs off the queue at once.
+std::size_t Pool::free_threads() const noexcept { return options_.threads - std::min(busy_, options_.threads); }
+
+// Until a job that comes now would begin.
+Duration Pool::expected_wait(TimePoint now) const noexcept {
+  Duration work = queued_work_;
+  for (const Running& running : running_) {
+    if (running.begun != TimePoint::max()) work += std::max(running.begun + running.expected - now, Duration::zero());
+  }
+  return work / static_cast<Duration::rep>(std::max<std::size_t>(options_.threads, 1));
+}
+
+void Pool::drop_expired(TimePoint now, std::vector<Entry>& expired) {
+  while (!queue_.empty() && queue_.front().deadline <= now) {
+    ++expired_;
+    queued_work_ -= queue_.front().expected;
+    expired.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+}
+
+// Why a thread that has taken `entry` does not begin it; OK if it does. What a job takes is only known by running it
+// again, so one that nobody waits behind gets its chance.
+Status Pool::too_late(const Entry& entry, TimePoint now) {
+  if (entry.deadline == TimePoint::max()) return {};
+  const Duration left = entry.deadline - now;
+  if (left <= Duration::zero()) {
+    ++expired_;
+    return {StatusCode::kDeadlineExceeded, "no thread of the pool was free before the deadline"};
+  }
+  if (left >= entry.expected || queue_.empty()) return {};
+  ++expired_;
+  return {StatusCode::kDeadlineExceeded, "no thread of the pool was free in time: of the deadline " +
+                                             in_milliseconds(left) + " were left, and such a job takes about " +
+                                             in_milliseconds(entry.expected)};
+}
+
+void Pool::learn(const Activity* activity, Duration took) {
+  const Activity* whose = average_.size() < kMaxAverages || average_.contains(activity) ? activity : nullptr;
+  const auto [known, is_new] = average_.try_emplace(whose, took);
+  if (!is_new) known->second += (took - known->second) / kAverageOver;
 }
 
 void Pool::work(std::size_t index) {
@@ -52,16 +150,22 @@ void Pool::work(std::size_t index) {
     if (stopping_) break;
     Entry entry = std::move(queue_.front());
     queue_.pop_front();
+    queued_work_ -= entry.expected;
+    const TimePoint begun = clock_.now();
+    const Status late = too_late(entry, begun);
+    if (late.ok()) running_[index] = {.begun = begun, .expected = entry.expected};
     ++busy_;
     lock.unlock();
     EventLoop::set_current_activity(entry.activity);
-    const bool late = entry.deadline != TimePoint::max() && std::chrono::steady_clock::now() >= entry.deadline;
-    entry.job(late ? Status(StatusCode::kDeadlineExceeded, "no thread of the pool was free before the deadline")
-                   : Status());
+    entry.job(late);
+    const TimePoint ended = clock_.now();
+    const Activity* activity = entry.activity;
     entry = {};
     EventLoop::set_current_activity(nullptr);
     lock.lock();
     --busy_;
+    running_[index] = {};
+    if (late.ok()) learn(activity, ended - begun);
   }
   LoopHandle::set_thread_default(nullptr);
 }
@@ -73,6 +177,7 @@ void Pool::stop() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
     left.swap(queue_);
+    queued_work_ = {};
     threads.swap(threads_);
     changed_.notify_all();
   }
@@ -81,9 +186,9 @@ void Pool::stop() {
   for (std::thread& thread : threads) thread.join();
 }
 
-std::size_t Pool::queued() const {
+Pool::Statistics Pool::statistics() const {
   const std::lock_guard lock(mutex_);
-  return queue_.size();
+  return {.queued = queue_.size(), .running = busy_, .refused = refused_, .expired = expired_};
 }
 
 }  // namespace onward

@@ -166,7 +166,7 @@ class TypedFunction final : public Function {
   void answer(IncomingCall& call, Arguments& arguments) const {
     const std::uint64_t call_id = call.message.header.call_id;
     if constexpr (kOnPool) {
-      park(call, call.pool.submit(
+      park(call, call.pool.run(
                      [this, moved = std::move(arguments), caller = current_caller()]() mutable -> R {
                        const CallerScope scope(caller);
                        return std::apply(function_, std::move(moved));

@@ -165,4 +165,7 @@ class ONWARD_API Node {
   LoopHandle* handle_;
 };
 
+// Node::current()'s pool: co_await pool().run(f). Throws FAILED_PRECONDITION where there is no node.
+[[nodiscard]] ONWARD_API Pool& pool();
+
 }  // namespace onward

@@ -117,7 +117,7 @@ TEST_F(NodeStopTest, B21_ACallAfterShutdownFailsAtOnceAndSaysWhy) {
     EXPECT_THAT(status.message(), HasSubstr("node a has shut down"));
   }
   EXPECT_EQ(thrown_by([&] { return rpc_sync(*a, a->peer("b"), add_numbers, 1, 2); }).code(), StatusCode::kUnavailable);
-  EXPECT_EQ(error_of(a->pool().submit([] { return 1; })).code(), StatusCode::kUnavailable);
+  EXPECT_EQ(error_of(a->pool().run([] { return 1; })).code(), StatusCode::kUnavailable);
 }
 
 TEST_F(NodeStopTest, B21_ShutdownTwiceIsFine) {
