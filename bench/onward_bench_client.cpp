@@ -49,7 +49,7 @@ class ClosedLoop {
 
  private:
   void post(std::move_only_function<void()> function) {
-    struct Posted final : Task {
+    struct Posted final : LoopTask {
       std::move_only_function<void()> function;
       void run() noexcept override {
         function();

@@ -7,8 +7,6 @@
 namespace onward {
 namespace {
 
-constinit thread_local const std::shared_ptr<const CallerInfo>* running_caller = nullptr;
-
 std::size_t specificity(std::string_view pattern) noexcept {
   return pattern.size() - static_cast<std::size_t>(std::ranges::count(pattern, '*'));
 }
@@ -21,15 +19,6 @@ const std::string& PeerIdentity::name() const noexcept {
 }
 
 bool PeerIdentity::has(std::string_view name) const noexcept { return std::ranges::find(names, name) != names.end(); }
-
-const std::shared_ptr<const CallerInfo>& current_caller() noexcept {
-  static const std::shared_ptr<const CallerInfo> nobody;
-  return running_caller == nullptr ? nobody : *running_caller;
-}
-
-CallerScope::CallerScope(const std::shared_ptr<const CallerInfo>& caller) noexcept
-    : before_(std::exchange(running_caller, &caller)) {}
-CallerScope::~CallerScope() { running_caller = before_; }
 
 // Without recursion: after a mismatch, the last * takes one character more.
 bool matches(std::string_view pattern, std::string_view text) noexcept {

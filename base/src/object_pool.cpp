@@ -11,7 +11,7 @@ namespace onward {
 
 namespace {
 
-constexpr std::size_t kStep = 32;
+constexpr std::size_t kStep = 16;
 constexpr std::size_t kClasses = kMaxPooledBytes / kStep;
 constexpr std::size_t kBatch = 128;  // objects that move between a thread and the depot at once
 constexpr std::size_t kSlabBytes = std::size_t{64} << 10;

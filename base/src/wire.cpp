@@ -113,6 +113,36 @@ Result<Status> decode_goaway(std::span<const std::byte> body) {
   return Status(code_of(from->code()), text(from->message()));
 }
 
+Buffer encode_context(const CallMetadata& metadata) {
+  fb::FlatBufferBuilder builder;
+  std::vector<fb::Offset<table::BaggageEntry>> entries;
+  for (const auto& [key, value] : metadata.baggage.entries()) {
+    const auto key_offset = builder.CreateString(key);
+    entries.push_back(table::CreateBaggageEntry(builder, key_offset, builder.CreateString(value)));
+  }
+  const auto trace = metadata.trace ? builder.CreateString(metadata.trace->to_string()) : fb::Offset<fb::String>();
+  builder.Finish(table::CreateContext(builder, trace, builder.CreateVector(entries)));
+  return Buffer::copy_of(std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize())));
+}
+
+Result<CallMetadata> decode_context(std::span<const std::byte> segment) {
+  const Verified<table::Context> from(segment, "Context");
+  if (!from.ok()) return std::unexpected(from.error());
+  CallMetadata metadata;
+  if (from->traceparent() != nullptr) {
+    const auto parent = TraceContext::parse(from->traceparent()->string_view());
+    if (!parent) return fail(StatusCode::kInvalidArgument, "its traceparent is none: " + text(from->traceparent()));
+    metadata.trace = parent->child();
+  }
+  if (const auto* entries = from->baggage(); entries != nullptr) {
+    for (const table::BaggageEntry* entry : *entries) {
+      if (const Status added = metadata.baggage.set(text(entry->key()), text(entry->value())); !added.ok())
+        return std::unexpected(added);
+    }
+  }
+  return metadata;
+}
+
 Message encode_error(std::uint64_t call_id, const Status& status, const std::string& signature) {
   fb::FlatBufferBuilder builder;
   std::vector<fb::Offset<table::Hop>> trail;

@@ -10,12 +10,16 @@
 
 #include "onward/message.h"
 #include "onward/status.h"
+#include "onward/trace.h"
 
 namespace onward::wire {
 
 // The versions of the protocol that this build speaks.
 inline constexpr std::uint16_t kProtocolMin = 1;
 inline constexpr std::uint16_t kProtocolMax = 1;
+// Features that a HELLO names.
+inline constexpr std::uint64_t kFeatureContext = 1;  // requests may have MessageHeader::kHasContext
+
 // Longest string of a control message that is kept; longer ones from a peer are cut.
 inline constexpr std::size_t kMaxTextBytes = 64 << 10;
 
@@ -45,6 +49,10 @@ struct RemoteError {
 
 [[nodiscard]] Message encode_goaway(const Status& reason);
 [[nodiscard]] Result<Status> decode_goaway(std::span<const std::byte> body);
+
+// A request's last segment, where it has kHasContext. A receiver's span is a new one below the sender's.
+[[nodiscard]] Buffer encode_context(const CallMetadata& metadata);
+[[nodiscard]] Result<CallMetadata> decode_context(std::span<const std::byte> segment);
 
 [[nodiscard]] Message encode_error(std::uint64_t call_id, const Status& status, const std::string& signature = {});
 [[nodiscard]] Result<RemoteError> decode_error(std::span<const std::byte> body);

@@ -23,6 +23,7 @@ std::uint32_t to_milliseconds(Duration timeout) {
 }  // namespace
 
 void OutgoingCall::on_timer() { peer_->core().caller.on_deadline(*this); }
+void OutgoingCall::on_cancelled(const Status& reason) noexcept { peer_->core().caller.on_cancelled(*this, reason); }
 
 void Caller::start(OutgoingCall& call, Peer& peer, const CallOptions& options, Message message) {
   call.peer_ = &peer;
@@ -32,7 +33,11 @@ void Caller::start(OutgoingCall& call, Peer& peer, const CallOptions& options, M
     fail_locally(call, Status(StatusCode::kUnavailable, "node " + core_.options.name + " has shut down"));
     return;
   }
-  const Duration timeout = options.timeout.value_or(Duration(core_.timeout.load(std::memory_order_relaxed)));
+  Duration timeout = options.timeout.value_or(Duration(core_.timeout.load(std::memory_order_relaxed)));
+  if (const Status refused = inherit(call, options.detached, timeout, message); !refused.ok()) {
+    fail_locally(call, refused);
+    return;
+  }
   if (timeout <= Duration::zero()) {
     const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count();
     fail_locally(call, Status(StatusCode::kDeadlineExceeded,
@@ -51,6 +56,32 @@ void Caller::start(OutgoingCall& call, Peer& peer, const CallOptions& options, M
   }
 }
 
+Status Caller::inherit(OutgoingCall& call, bool detached, Duration& timeout, Message& message) {
+  detail::ContextState* context = call.context_.get();
+  const auto inherited = context == nullptr ? nullptr : context->metadata();
+  const bool begins_trace = core_.options.trace && (!inherited || !inherited->trace);
+  if (inherited || begins_trace) {
+    CallMetadata metadata = inherited ? *inherited : CallMetadata{};
+    if (begins_trace) metadata.trace = TraceContext::generate();
+    if (message.payload.segments.size() >= kMaxSegments) {
+      return {StatusCode::kResourceExhausted, "it has " + std::to_string(kMaxSegments) +
+                                                  " segments, and a trace or baggage, which is one more: send "
+                                                  "fewer large values, or them in one"};
+    }
+    message.payload.segments.push_back(wire::encode_context(metadata));
+    message.header.flags = MessageHeader::kHasContext;
+  }
+  if (context == nullptr) return {};
+  if (detached) {
+    call.context_ = {};
+    return {};
+  }
+  if (Status over = context->status(); !over.ok()) return over.with_message("it was not sent: " + over.message());
+  if (!context->add_listener(call, detail::ContextState::Interest::kCall)) return context->status();
+  if (context->deadline() != TimePoint::max()) timeout = std::min(timeout, context->deadline() - core_.loop->now());
+  return {};
+}
+
 void Caller::send(OutgoingCall& call, Link& link, Message message) {
   Status refused = link.check_size(message.payload);
   if (refused.ok() && !link.knows_codec(message.header.codec)) {
@@ -65,6 +96,10 @@ void Caller::send(OutgoingCall& call, Link& link, Message message) {
   if (!refused.ok()) {
     fail_locally(call, refused);
     return;
+  }
+  if (message.header.flags != 0 && !link.knows_context()) {
+    message.header.flags = 0;
+    message.payload.segments.pop_back();
   }
   if (first_free_ == kNoSlot) {
     slots_.push_back({.next_free = kNoSlot});
@@ -96,6 +131,7 @@ OutgoingCall* Caller::find(const Link& link, std::uint64_t call_id) noexcept {
 
 void Caller::detach(OutgoingCall& call) noexcept {
   core_.loop->disarm(call);
+  if (call.listening()) call.context_->remove_listener(call);
   --in_flight_;
   if (call.link_ == nullptr) return;
   const auto index = static_cast<std::uint32_t>(call.call_id_);
@@ -164,6 +200,11 @@ void Caller::on_deadline(OutgoingCall& call) noexcept {
     text += "; it was never sent: " + trouble;
   }
   fail_locally(call, Status(StatusCode::kDeadlineExceeded, std::move(text)));
+}
+
+void Caller::on_cancelled(OutgoingCall& call, const Status& reason) noexcept {
+  if (call.link_ != nullptr) call.link_->send(wire::bare(MessageKind::kCancel, call.call_id_));
+  fail_locally(call, reason.with_message("the call that it was made in has ended: " + reason.message()));
 }
 
 }  // namespace onward

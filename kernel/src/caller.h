@@ -33,6 +33,7 @@ class Caller {
   // The same for what this node has found: the message is that of `reason` behind "call of FUNCTION at PEER".
   void fail_locally(OutgoingCall& call, const Status& reason);
   void on_deadline(OutgoingCall& call) noexcept;
+  void on_cancelled(OutgoingCall& call, const Status& reason) noexcept;
 
   [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_; }
 
@@ -45,6 +46,9 @@ class Caller {
   };
   static constexpr std::uint32_t kNoSlot = 0xFFFF'FFFF;
 
+  // What `call` inherits from the call that it is made in: `timeout` gets shorter, `message` longer. An error if it is
+  // not to be made.
+  [[nodiscard]] Status inherit(OutgoingCall& call, bool detached, Duration& timeout, Message& message);
   OutgoingCall* find(const Link& link, std::uint64_t call_id) noexcept;
   // Takes the call out of table, wheel and list: it is ready to be ended.
   void detach(OutgoingCall& call) noexcept;

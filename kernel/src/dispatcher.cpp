@@ -43,20 +43,52 @@ void Link::on_request(InboundMessage& message) {
                                                     "(limits.max_in_flight)");
     return;
   }
-  const bool limited = header.timeout_ms != MessageHeader::kNoTimeout;
-  IncomingCall call{
-      .sink = *this,
-      .codec = *codec,
-      .message = message,
-      .pool = *core_.pool,
-      .parked = core_.parked,
-      .deadline = limited ? core_.loop->now() + std::chrono::milliseconds(header.timeout_ms) : TimePoint::max()};
+  if (header.timeout_ms == 0) {
+    refuse_with(StatusCode::kDeadlineExceeded, "its time was over when it arrived");
+    return;
+  }
+  detail::LazyContext context{.origin = *origin_,
+                              .deadline = header.timeout_ms == MessageHeader::kNoTimeout
+                                              ? TimePoint::max()
+                                              : core_.loop->now() + std::chrono::milliseconds(header.timeout_ms),
+                              .activity = &function->name(),
+                              .tag = header.codec};
+  if (header.flags != 0 && !take_metadata(message, context.metadata)) return;
+  IncomingCall call{.sink = *this, .codec = *codec, .message = message, .pool = *core_.pool};
   ++requests_in_flight;
-  const CallerScope scope(caller_);
-  EventLoop::set_current_activity(&function->name());
+  const detail::CurrentContext scope(context);
   function->invoke(call);
-  EventLoop::set_current_activity(nullptr);
   core_.loop->callback_done(&function->name());
+}
+
+bool Link::take_metadata(InboundMessage& message, std::shared_ptr<const CallMetadata>& metadata) {
+  Result<CallMetadata> read = wire::decode_context(message.segments.back().bytes());
+  message.segments = message.segments.first(message.segments.size() - 1);
+  if (read) {
+    metadata = std::make_shared<const CallMetadata>(std::move(*read));
+    return true;
+  }
+  refuse(message.header.call_id, nullptr, read.error());
+  return false;
+}
+
+bool Link::park(detail::ParkedReply& reply) noexcept {
+  if (parked_.insert(reply)) return true;
+  connection_->abort(Status(StatusCode::kInvalidArgument, "it has sent a second request with the call id " +
+                                                              std::to_string(reply.call_id()) +
+                                                              " before the first was answered"));
+  return false;
+}
+
+void Link::unpark(detail::ParkedReply& reply, Unpark how) noexcept {
+  if (parked_.find(reply.call_id()) == &reply) parked_.erase(reply);
+  if (how == Unpark::kUnanswered) finish_request();
+}
+
+const Codec& Link::codec(std::uint8_t id) const noexcept { return *core_.codecs[id]; }
+
+void Link::abandon_parked(const Status& reason) const noexcept {
+  parked_.for_each([&](detail::ParkedReply& reply) { reply.abandon(reason); });
 }
 
 // One that the peer may call; else null, and the peer has been told.
@@ -76,7 +108,7 @@ const Function* Link::find_function(const MessageHeader& header) {
     return nullptr;
   }
   if (may_call(*function)) return function;
-  const std::string& who = caller_->identity.name();
+  const std::string& who = origin_->caller()->identity.name();
   const std::string& name = function->name().name;
   core_.log(LogLevel::kWarning, "refused " + who + " (" + description_ + ") the function " + name);
   refuse(header.call_id, &function->name(),
@@ -86,7 +118,7 @@ const Function* Link::find_function(const MessageHeader& header) {
 }
 
 bool Link::may_call(const Function& function) {
-  const PeerIdentity& who = caller_->identity;
+  const PeerIdentity& who = origin_->caller()->identity;
   if ((core_.options.access.empty() && listener_ == nullptr) || allowed_.contains(&function)) return true;
   if (who.name() == "self" && !who.names_nodes) return true;
   if (listener_ != nullptr && !matches_any(listener_->allow, who)) return false;

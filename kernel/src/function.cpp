@@ -2,6 +2,35 @@
 #include "onward/function.h"
 
 namespace onward {
+namespace detail {
+
+void ParkedReply::abandon(const Status& reason) noexcept {
+  const ContextRef context = ContextRef::share(this->context());
+  state_->abandon(reason);
+  if (context) context->cancel(reason);
+}
+
+void ParkedReply::cancel(const Status& reason) noexcept {
+  const ContextRef context = ContextRef::share(this->context());
+  if (state_->remove_callback(*this)) {
+    finish(ReplySink::Unpark::kUnanswered);
+  } else {
+    // It will run soon, and has nobody to answer.
+    ReplySink* sink = std::exchange(sink_, nullptr);
+    sink->unpark(*this, ReplySink::Unpark::kUnanswered);
+    sink->release();
+  }
+  if (context) context->cancel(reason);
+}
+
+void ParkedReply::finish(ReplySink::Unpark how) noexcept {
+  ReplySink* sink = sink_;
+  if (sink != nullptr) sink->unpark(*this, how);
+  destroy();
+  if (sink != nullptr) sink->release();
+}
+
+}  // namespace detail
 
 Status FunctionTable::insert(std::unique_ptr<Function> function, const void* address) {
   const FunctionName& name = function->name();

@@ -23,7 +23,10 @@ Link::Link(NodeCore& core, std::unique_ptr<Connection> connection, Peer* dialled
       description_(connection_->description()) {}
 
 // The connection outlives its own callbacks, from which this may come.
-Link::~Link() { core_.loop->dispose(std::move(connection_)); }
+Link::~Link() {
+  core_.loop->dispose(std::move(connection_));
+  if (origin_ != nullptr) origin_->drop_reference();
+}
 
 void Link::release() noexcept {
   if (--references_ == 0) delete this;
@@ -46,6 +49,7 @@ void Link::start() {
   handshake_timer_.arm(kHandshakeTimeout);
   wire::Hello hello;
   hello.node = core_.options.name;
+  hello.features = wire::kFeatureContext;
   hello.software = std::string("onward ") + kRelease;
   hello.max_body_bytes = core_.options.limits.max_body_bytes;
   hello.max_message_bytes = core_.options.limits.max_message_bytes;
@@ -122,10 +126,13 @@ void Link::on_message(InboundMessage& message) {
       connection_->send(wire::bare(MessageKind::kPong, message.header.call_id));
       hold_back();
       break;
+    case MessageKind::kCancel:
+      if (detail::ParkedReply* reply = parked_.find(message.header.call_id); reply != nullptr)
+        reply->cancel(Status(StatusCode::kCancelled, "the caller, " + describe() + ", waits no longer"));
+      break;  // else it has been answered, or runs on the pool
     case MessageKind::kRequest:
     case MessageKind::kPong:
-    case MessageKind::kCancel:
-      break;  // a cancelled call's answer is dropped by its caller
+      break;
   }
 }
 
@@ -161,7 +168,9 @@ void Link::on_hello(const InboundMessage& message) {
   }
   handshake_timer_.cancel();
   node_ = hello->node;
-  caller_ = std::make_shared<CallerInfo>(CallerInfo{node_, description_, connection_->identity()});
+  origin_ = detail::ContextOrigin::make(
+      *core_.handle, std::make_shared<CallerInfo>(CallerInfo{node_, description_, connection_->identity()}));
+  features_ = hello->features;
   max_body_bytes_ = hello->max_body_bytes;
   max_message_bytes_ = hello->max_message_bytes;
   for (const auto& codec : hello->codecs) codecs_.set(codec.id);
@@ -194,6 +203,8 @@ void Link::on_closed(const Status& reason) {
         *calls, Status(goaway_.code() == StatusCode::kPermissionDenied ? goaway_.code() : StatusCode::kUnavailable,
                        "the connection was lost: " + why));
   }
+  const Status gone(StatusCode::kCancelled, "the connection of the caller, " + describe() + ", has ended: " + why);
+  while (detail::ParkedReply* reply = parked_.first()) reply->cancel(gone);
   if (peer_ != nullptr) {
     peer_->on_link_closed(*this, dialled_, was_ready, reason);
     if (!dialled_) core_.peers->release(*peer_);

@@ -14,6 +14,7 @@
 #include "onward/event_loop.h"
 #include "onward/function.h"
 #include "onward/transport.h"
+#include "reply_table.h"
 #include "wire.h"
 
 namespace onward {
@@ -63,9 +64,12 @@ class Link final : public ConnectionEvents, public ReplySink {
   [[nodiscard]] State state() const noexcept { return state_; }
   [[nodiscard]] std::string describe() const;  // "b (tcp://127.0.0.1:7000)"
   [[nodiscard]] Peer* peer() const noexcept { return peer_; }
+  [[nodiscard]] bool knows_context() const noexcept { return (features_ & wire::kFeatureContext) != 0; }
   [[nodiscard]] bool knows_codec(std::uint8_t id) const noexcept { return codecs_[id]; }
   // Whether the peer takes a message of that size; OK, or why not.
   [[nodiscard]] Status check_size(const Payload& payload) const;
+  // What waits here for its Future fails with `reason`, and is answered so.
+  void abandon_parked(const Status& reason) const noexcept;
   [[nodiscard]] std::size_t queued_bytes() const { return connection_->queued_bytes(); }
 
   // ConnectionEvents
@@ -78,6 +82,9 @@ class Link final : public ConnectionEvents, public ReplySink {
                    FunctionRef<void(Encoder&)> write) override;
   void send_error(std::uint64_t call_id, const Function& function, const Status& error) override;
   [[nodiscard]] bool may_call(const Function& function) override;
+  [[nodiscard]] bool park(detail::ParkedReply& reply) noexcept override;
+  void unpark(detail::ParkedReply& reply, Unpark how) noexcept override;
+  [[nodiscard]] const Codec& codec(std::uint8_t id) const noexcept override;
   void retain() noexcept override { ++references_; }
   void release() noexcept override;
 
@@ -96,6 +103,8 @@ class Link final : public ConnectionEvents, public ReplySink {
   [[nodiscard]] Status check_hello(const wire::Hello& hello) const;
   void on_goaway(const InboundMessage& message);
   void on_request(InboundMessage& message);
+  // The metadata that came with a request, if any; false if it is malformed, and the peer has been told.
+  [[nodiscard]] bool take_metadata(InboundMessage& message, std::shared_ptr<const CallMetadata>& metadata);
   [[nodiscard]] const Function* find_function(const MessageHeader& header);
   // Answers with an error that no function gave.
   void refuse(std::uint64_t call_id, const FunctionName* name, const Status& error, const std::string& signature = {});
@@ -118,9 +127,11 @@ class Link final : public ConnectionEvents, public ReplySink {
   std::string description_;
   std::string node_;
   Status goaway_;                                // what the peer has said
-  std::shared_ptr<const CallerInfo> caller_;     // from HELLO on
+  detail::ContextOrigin* origin_ = nullptr;      // from HELLO on: who calls
   std::unordered_set<const Function*> allowed_;  // where there are rules: what the peer has been found to be allowed
+  ReplyTable parked_;
   std::bitset<256> codecs_;
+  std::uint64_t features_ = 0;
   std::uint32_t max_body_bytes_ = 0;
   std::uint64_t max_message_bytes_ = 0;
   const Function* last_function_ = nullptr;

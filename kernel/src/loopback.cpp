@@ -55,7 +55,7 @@ class LoopbackConnection final : public Connection {
   }
 
  private:
-  struct Delivery final : Task {
+  struct Delivery final : LoopTask {
     explicit Delivery(LoopbackConnection& to) : connection(&to) {}
     void run() noexcept override {
       if (connection != nullptr) connection->deliver();

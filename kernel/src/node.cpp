@@ -9,7 +9,7 @@ namespace onward {
 namespace {
 
 // A call on its way from another thread to the loop.
-class StartTask final : public Task {
+class StartTask final : public LoopTask {
  public:
   StartTask(NodeCore& core, OutgoingCall& call, const Destination& destination, Message message)
       : core_(core),

@@ -14,7 +14,7 @@ namespace onward {
 NodeCore::NodeCore(Node& owner, NodeOptions node_options)
     : node(owner),
       options(std::move(node_options)),
-      loop(std::make_unique<EventLoop>(options.loop)),
+      loop(std::make_unique<EventLoop>(options.loop, *options.clock)),
       timeout(options.timeout.count()) {
   if (options.name.empty()) throw RpcError(StatusCode::kInvalidArgument, "a node needs a name");
   if (Url::looks_like_url(options.name)) {
@@ -24,7 +24,7 @@ NodeCore::NodeCore(Node& owner, NodeOptions node_options)
   handle = &loop->handle();
   LoopHandle::retain(handle);
   handle->set_owner(&owner);
-  pool = std::make_unique<Pool>(loop->handle(), options.name, options.pool);
+  pool = std::make_unique<Pool>(loop->handle(), options.name, options.pool, *options.clock);
   peers = std::make_unique<Peers>(*this);
   peers->configure(options.peers);
 }

@@ -47,7 +47,6 @@ class NodeCore final {
   Link* links = nullptr;
   std::size_t link_count = 0;
   std::size_t retiring = 0;  // of the links
-  detail::ParkedReply* parked = nullptr;
   std::vector<Url> listening;
   std::atomic<Duration::rep> timeout;
   std::atomic<bool> started{false};

@@ -33,7 +33,8 @@ void NodeCore::stop(Duration drain) {
       while (link->calls != nullptr) caller.fail(*link->calls, ended);
     }
     peers->fail_waiting(ended);
-    for (detail::ParkedReply* reply = parked; reply != nullptr; reply = reply->next_parked) reply->abandon(ended);
+    for (Link* link = links; link != nullptr; link = link->next) link->abandon_parked(ended);
+    loop->cancel_background(ended);
     return [this] { return requests_in_flight() == 0; };
   });
   while (!modules_.all_stopped()) {

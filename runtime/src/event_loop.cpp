@@ -13,6 +13,7 @@
 #include <system_error>
 
 #include "loop_state.h"
+#include "onward/context_state.h"
 #include "onward/cycle_counter.h"
 #include "onward/log.h"
 #include "onward/object_pool.h"
@@ -30,8 +31,6 @@ constexpr unsigned kMaxTurnsWithoutPoll = 16;
 constexpr unsigned kMaxIdleTurns = 4096;
 // How often a loop that stays awake looks at memory between two looks at descriptors: about a microsecond.
 constexpr int kLooksPerPoll = 32;
-
-constinit thread_local const Activity* running_activity = nullptr;
 
 std::uint64_t tick_of(TimePoint time, bool round_up) noexcept {
   constexpr Duration kTick = std::chrono::milliseconds(1);
@@ -53,6 +52,22 @@ bool has_descriptors_for_libevent(int any_fd) noexcept {
   return std::ranges::all_of(probes, [](int probe) { return probe >= 0; });
 }
 
+detail::ContextState* make_background(LoopHandle& handle) {
+  detail::ContextOrigin* origin = detail::ContextOrigin::make(handle, nullptr);
+  detail::ContextState* made = detail::ContextState::make_background(*origin);
+  origin->drop_reference();
+  return made;
+}
+
+// While one lives, this thread is the loop's.
+struct Running {
+  EventLoop* before;
+  explicit Running(EventLoop* loop) : before(std::exchange(running_loop, loop)) {}
+  ~Running() { running_loop = before; }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+};
+
 RpcError system_error(const char* what) {
   return {StatusCode::kResourceExhausted, std::string("cannot create an event loop: ") + what + ": " +
                                               std::generic_category().message(errno) +
@@ -72,7 +87,7 @@ Pollable::~Pollable() {
 EventLoop::EventLoop(EventLoopOptions options, Clock& clock)
     : clock_(clock),
       options_(std::move(options)),
-      handle_(new LoopHandle(this)),
+      handle_(new LoopHandle(this, clock)),
       now_(clock.now()),
       wheel_(tick_of(now_, false)),
       started_(std::chrono::steady_clock::now()),
@@ -101,6 +116,7 @@ EventLoop::EventLoop(EventLoopOptions options, Clock& clock)
   wake_event_ = event_new(base_, wake_fd_, EV_READ | EV_PERSIST, drain, nullptr);
   timer_event_ = event_new(base_, timer_fd_, EV_READ | EV_PERSIST, drain, nullptr);
   if (wake_event_ == nullptr || timer_event_ == nullptr) undo("event_new");
+  background_ = make_background(*handle_);
   event_add(wake_event_, nullptr);
   event_add(timer_event_, nullptr);
   if (auto* manual = dynamic_cast<ManualClock*>(&clock_)) manual->subscribe(this, [this] { post([] {}); });
@@ -108,6 +124,10 @@ EventLoop::EventLoop(EventLoopOptions options, Clock& clock)
 
 EventLoop::~EventLoop() {
   if (auto* manual = dynamic_cast<ManualClock*>(&clock_)) manual->unsubscribe(this);
+  {
+    const Running running(this);
+    background_->cancel(Status(StatusCode::kUnavailable, "the node has shut down"));
+  }
   bury();
   TaskList left;
   {
@@ -122,6 +142,7 @@ EventLoop::~EventLoop() {
   drop_all(left);
   bury();
   close_descriptors();
+  background_->drop_reference();
   LoopHandle::release(handle_);
 }
 
@@ -139,14 +160,7 @@ void EventLoop::run() {
 }
 
 bool EventLoop::run_once(bool may_sleep) {
-  struct Running {
-    EventLoop* before;
-    explicit Running(EventLoop* loop) : before(std::exchange(running_loop, loop)) {}
-    ~Running() { running_loop = before; }
-    Running(const Running&) = delete;
-    Running& operator=(const Running&) = delete;
-  } const running(this);
-
+  const Running running(this);
   happened_ = false;
   poll(may_sleep);
   begin_turn();
@@ -265,7 +279,7 @@ bool EventLoop::take_inbox() {
   return true;
 }
 
-void EventLoop::push_ready(Task& task) noexcept {
+void EventLoop::push_ready(LoopTask& task) noexcept {
   task.next_task_ = nullptr;
   (ready_tail_ == nullptr ? ready_head_ : ready_tail_->next_task_) = &task;
   ready_tail_ = &task;
@@ -274,7 +288,7 @@ void EventLoop::push_ready(Task& task) noexcept {
 bool EventLoop::run_ready() {
   if (ready_head_ == nullptr) return false;
   for (std::size_t i = 0; i < kMaxTasksPerTurn && ready_head_ != nullptr; ++i) {
-    Task* task = ready_head_;
+    LoopTask* task = ready_head_;
     ready_head_ = task->next_task_;
     if (ready_head_ == nullptr) ready_tail_ = nullptr;
     task->run();
@@ -322,8 +336,10 @@ void EventLoop::check_may_block(const char* what) {
                      "then() or add_callback(), or register the function as blocking so that it runs on the pool");
 }
 
-void EventLoop::set_current_activity(const Activity* activity) noexcept { running_activity = activity; }
-const Activity* EventLoop::current_activity() noexcept { return running_activity; }
+void EventLoop::cancel_background(const Status& reason) {
+  const detail::ContextRef old(std::exchange(background_, make_background(*handle_)));
+  old->cancel(reason);
+}
 
 void EventLoop::callback_done(const Activity* activity) noexcept {
   if (options_.slow_callback == Duration::zero()) return;

@@ -95,12 +95,21 @@ void FutureStateBase::add_callback(FutureCallback& callback) noexcept {
   {
     const SpinLock lock(*this);
     (last_ == nullptr ? first_ : last_->next_) = &callback;
-    last_ = &callback;
+    callback.previous_ = std::exchange(last_, &callback);
     schedule = done() && !std::exchange(scheduled_, true);
   }
   if (!schedule) return;
   add_reference();
   loop_->schedule(*this);
+}
+
+bool FutureStateBase::remove_callback(FutureCallback& callback) noexcept {
+  const SpinLock lock(*this);
+  if (done()) return false;
+  (callback.previous_ == nullptr ? first_ : callback.previous_->next_) = callback.next_;
+  (callback.next_ == nullptr ? last_ : callback.next_->previous_) = callback.previous_;
+  callback.next_ = callback.previous_ = nullptr;
+  return true;
 }
 
 FutureCallback* FutureStateBase::take_callbacks() noexcept {
@@ -112,16 +121,15 @@ FutureCallback* FutureStateBase::take_callbacks() noexcept {
 
 void FutureStateBase::run() noexcept {
   EventLoop* loop = EventLoop::current();
-  const Activity* outer = EventLoop::current_activity();
+  CurrentContext current(nullptr);
   for (FutureCallback* callback = take_callbacks(); callback != nullptr;) {
     FutureCallback* next = callback->next_;
-    const Activity* activity = callback->activity_;
-    EventLoop::set_current_activity(activity);
+    const ContextRef context = callback->context_;
+    current.replace(context.get());
     callback->run(*this, next == nullptr && sole_reference());
-    loop->callback_done(activity);
+    loop->callback_done(context.activity());
     callback = next;
   }
-  EventLoop::set_current_activity(outer);
   drop_reference();
 }
 
@@ -176,16 +184,19 @@ void FutureStateBase::leave_waiters(Waiter& waiter) noexcept {
   }
 }
 
+// A handle that was never copied can be completed only through itself, by a thread that holds a
+// reference to it: it waits. Once there were copies, the one that waits does not count.
+void FutureStateBase::begin_wait() noexcept {
+  const auto waiting = waiting_.fetch_add(1, std::memory_order_seq_cst) + 1U;
+  if (shared_.load(std::memory_order_relaxed) && (counts_.load(std::memory_order_seq_cst) >> 32) <= waiting)
+    break_promise();
+}
+
 bool FutureStateBase::wait_until(std::optional<std::chrono::steady_clock::time_point> deadline) {
   EventLoop::check_may_block("wait()");
   set_observed();
   if (done()) return true;
-  // A handle that was never copied can be completed only through itself, by a thread that holds a
-  // reference to it: it waits. Once there were copies, the one that waits does not count.
-  const auto waiting = waiting_.fetch_add(1, std::memory_order_seq_cst) + 1U;
-  if (shared_.load(std::memory_order_relaxed) && (counts_.load(std::memory_order_seq_cst) >> 32) <= waiting)
-    break_promise();
-
+  begin_wait();
   Waiter waiter;
   {
     const SpinLock lock(*this);
@@ -209,7 +220,7 @@ bool FutureStateBase::wait_until(std::optional<std::chrono::steady_clock::time_p
   }
   if (registered) loop_->cancel_on_close(&waiter);
   leave_waiters(waiter);
-  waiting_.fetch_sub(1, std::memory_order_seq_cst);
+  end_wait();
   if (done()) return true;
   if (loop_ != nullptr && loop_->waits_ended()) throw RpcError(node_ended());
   return false;
@@ -225,7 +236,7 @@ void FutureStateBase::destroy() noexcept {
 }
 
 void report_uncaught(const Status& error) noexcept {
-  const Activity* activity = EventLoop::current_activity();
+  const Activity* activity = current_activity();
   log(LogLevel::kError, "future",
       "a callback" + (activity == nullptr ? std::string() : " of " + activity->name) + " failed: " + error.to_string());
 }

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "loop_state.h"
+#include "onward/context_state.h"
 #include "onward/object_pool.h"
 
 namespace onward {
@@ -17,19 +18,22 @@ constinit std::atomic<LoopHandle*> process_default{nullptr};
 // chain of them must not become a chain of calls.
 constinit thread_local TaskList* dropping = nullptr;
 
-class PostedTask final : public Task {
+class PostedTask final : public LoopTask {
  public:
   explicit PostedTask(std::move_only_function<void()> function) : function_(std::move(function)) {}
   void run() noexcept override {
-    function_();
-    running_loop->callback_done(activity_);
+    {
+      const detail::CurrentContext scope(context_.get());
+      function_();
+    }
+    running_loop->callback_done(context_.activity());
     pool_delete(this);
   }
   void drop() noexcept override { pool_delete(this); }
 
  private:
   std::move_only_function<void()> function_;
-  const Activity* activity_ = EventLoop::current_activity();
+  detail::ContextRef context_ = detail::capture_context();
 };
 
 }  // namespace
@@ -49,10 +53,12 @@ void LoopHandle::State::wake() const noexcept {
   [[maybe_unused]] const ssize_t written = ::write(wake_fd, &one, sizeof one);
 }
 
-LoopHandle::LoopHandle(EventLoop* loop) : state_(std::make_unique<State>()) { state_->loop = loop; }
+LoopHandle::LoopHandle(EventLoop* loop, Clock& clock) : state_(std::make_unique<State>()), clock_(clock) {
+  state_->loop = loop;
+}
 LoopHandle::~LoopHandle() = default;
 
-void LoopHandle::schedule(Task& task) noexcept {
+void LoopHandle::schedule(LoopTask& task) noexcept {
   if (running_loop != nullptr && running_loop->handle_ == this) {
     running_loop->push_ready(task);
     return;
@@ -72,6 +78,8 @@ void LoopHandle::schedule(Task& task) noexcept {
   orphan.push(task);
   drop_all(orphan);
 }
+
+TimePoint LoopHandle::now() const noexcept { return in_loop_thread() ? running_loop->now() : clock_.now(); }
 
 bool LoopHandle::in_loop_thread() const noexcept { return running_loop != nullptr && running_loop->handle_ == this; }
 

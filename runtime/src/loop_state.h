@@ -13,16 +13,16 @@
 namespace onward {
 
 struct TaskList {
-  Task* head = nullptr;
-  Task* tail = nullptr;
+  LoopTask* head = nullptr;
+  LoopTask* tail = nullptr;
 
-  void push(Task& task) noexcept {
+  void push(LoopTask& task) noexcept {
     task.next_task_ = nullptr;
     (tail == nullptr ? head : tail->next_task_) = &task;
     tail = &task;
   }
-  Task* pop() noexcept {
-    Task* task = head;
+  LoopTask* pop() noexcept {
+    LoopTask* task = head;
     head = task->next_task_;
     if (head == nullptr) tail = nullptr;
     return task;

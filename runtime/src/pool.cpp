@@ -41,7 +41,8 @@ Status Pool::enqueue(Job& job, TimePoint deadline) {
     if (stopping_) return {StatusCode::kUnavailable, "the pool of node " + name_ + " has stopped"};
     const TimePoint now = clock_.now();
     drop_expired(now, expired);
-    Entry entry{.deadline = deadline, .activity = EventLoop::current_activity()};
+    Entry entry{.deadline = deadline, .context = detail::capture_context()};
+    if (entry.context) entry.deadline = std::min(deadline, entry.context->deadline());
     refused = admit(entry, now);
     if (refused.ok()) {
       entry.job = std::move(job);
@@ -61,7 +62,7 @@ Status Pool::admit(Entry& entry, TimePoint now) {
     ++expired_;
     return {StatusCode::kDeadlineExceeded, "the deadline had passed before the pool of node " + name_ + " got the job"};
   }
-  if (const auto known = average_.find(entry.activity); known != average_.end()) entry.expected = known->second;
+  if (const auto known = average_.find(entry.context.activity()); known != average_.end()) entry.expected = known->second;
   const std::size_t free = free_threads();
   if (queue_.size() >= options_.queue_limit + free) {
     ++refused_;
@@ -121,6 +122,10 @@ void Pool::drop_expired(TimePoint now, std::vector<Entry>& expired) {
 // Why a thread that has taken `entry` does not begin it; OK if it does. What a job takes is only known by running it
 // again, so one that nobody waits behind gets its chance.
 Status Pool::too_late(const Entry& entry, TimePoint now) {
+  if (Status over = entry.context ? entry.context->status() : Status(); !over.ok()) {
+    ++expired_;
+    return over;
+  }
   if (entry.deadline == TimePoint::max()) return {};
   const Duration left = entry.deadline - now;
   if (left <= Duration::zero()) {
@@ -156,12 +161,13 @@ void Pool::work(std::size_t index) {
     if (late.ok()) running_[index] = {.begun = begun, .expected = entry.expected};
     ++busy_;
     lock.unlock();
-    EventLoop::set_current_activity(entry.activity);
-    entry.job(late);
+    {
+      const detail::CurrentContext scope(entry.context.get());
+      entry.job(late);
+    }
     const TimePoint ended = clock_.now();
-    const Activity* activity = entry.activity;
+    const Activity* activity = entry.context.activity();
     entry = {};
-    EventLoop::set_current_activity(nullptr);
     lock.lock();
     --busy_;
     running_[index] = {};

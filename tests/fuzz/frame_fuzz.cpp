@@ -55,7 +55,8 @@ class Model {
     Frame frame;
     std::memcpy(&frame.header, rest.data(), kHeaderBytes);
     const auto kind = static_cast<unsigned>(frame.header.kind);
-    if (kind < 1 || kind > 8 || frame.header.flags != 0) return break_off();
+    const bool has_context = frame.header.flags == 1 && kind == 5 && frame.header.segment_count > 0;
+    if (kind < 1 || kind > 8 || (frame.header.flags != 0 && !has_context)) return break_off();
     if (frame.header.body_bytes > kLimits.max_body_bytes) return break_off();
     const std::size_t head_bytes = kHeaderBytes + frame.header.segment_count * kSegmentLengthBytes;
     if (rest.size() < head_bytes) return std::nullopt;

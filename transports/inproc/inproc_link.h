@@ -61,7 +61,7 @@ class InprocLink {
 
  private:
   // Queued with the loop while `link` is set, which keeps all of it alive.
-  struct Wake final : Task {
+  struct Wake final : LoopTask {
     void run() noexcept override;
     void drop() noexcept override;
     std::shared_ptr<InprocLink> link;

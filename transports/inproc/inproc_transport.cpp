@@ -18,7 +18,7 @@ std::string refused(const std::string& url) {
 }
 
 // A connection on its way to a listener's loop.
-class Arrival final : public Task {
+class Arrival final : public LoopTask {
  public:
   Arrival(std::shared_ptr<InprocPort> port, std::shared_ptr<InprocLink> link, std::string url)
       : port_(std::move(port)), link_(std::move(link)), url_(std::move(url)) {}

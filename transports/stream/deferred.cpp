@@ -5,7 +5,7 @@
 
 namespace onward {
 
-struct Deferred::Ticket final : Task {
+struct Deferred::Ticket final : LoopTask {
   explicit Ticket(Deferred* whose) : owner(whose) {}
 
   void run() noexcept override {

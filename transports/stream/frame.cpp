@@ -60,8 +60,9 @@ Status check_header(const MessageHeader& header, const MessageLimits& limits) {
     return invalid("it sent a message of kind " + std::to_string(static_cast<unsigned>(header.kind)) +
                    "; kinds 1 to 8 are known");
   }
-  if (header.flags != 0) {
-    return invalid("it sent a message with flags " + std::to_string(header.flags) + "; none is known, they must be 0");
+  if (header.flags != 0 && !has_known_flags(header)) {
+    return invalid("it sent a message with flags " + std::to_string(header.flags) +
+                   "; known is 1, of a request with a segment");
   }
   if (header.body_bytes > limits.max_body_bytes) {
     return invalid("it sent a message whose body has " + std::to_string(header.body_bytes) + " bytes; at most " +

@@ -18,7 +18,7 @@ namespace onward {
 
 // Travels to the thread and back. Freed when it comes back, or is dropped because there is no loop
 // any more to come back to.
-class Resolver::Question final : public Task {
+class Resolver::Question final : public LoopTask {
  public:
   Question(LoopHandle& loop, std::string host, Answer answer)
       : loop_(loop), host_(std::move(host)), answer_(std::move(answer)) {

@@ -14,6 +14,7 @@
 
 #include "onward/event_loop.h"
 #include "onward/future.h"
+#include "onward/sleep.h"
 
 namespace onward {
 namespace detail {
@@ -25,7 +26,7 @@ struct AllValues {
 };
 
 // A timer on the loop that completes a Future, or fails it. Keeps itself while it is armed.
-class FutureTimer final : public Task, public WheelTimer {
+class FutureTimer final : public LoopTask, public WheelTimer {
  public:
   // `on_expired` after `delay`; `on_ended` if the loop ends first; nothing after cancel().
   static std::shared_ptr<FutureTimer> start(LoopHandle& loop, Duration delay,
@@ -175,18 +176,6 @@ template <class T>
     });
   }
   return result;
-}
-
-// Completes after `delay` of the current node's clock, rounded up to a millisecond. From any thread of a
-// node. Throws FAILED_PRECONDITION where there is none.
-[[nodiscard]] inline Future<void> sleep_for(Duration delay) {
-  LoopHandle* loop = LoopHandle::current();
-  if (loop == nullptr) detail::no_loop("sleep_for()");
-  Future<void> future(loop);
-  detail::FutureTimer::start(
-      *loop, delay, [future] { future.try_complete({}); },
-      [future] { future.try_fail(Status(StatusCode::kUnavailable, "the node has shut down")); });
-  return future;
 }
 
 // What `future` comes to, or DEADLINE_EXCEEDED after `timeout`. The Future itself goes on. Throws

@@ -22,6 +22,7 @@
 #include <utility>
 
 #include "onward/call.h"
+#include "onward/call_context.h"
 #include "onward/future.h"
 #include "onward/node.h"
 #include "onward/typed_function.h"

@@ -102,34 +102,19 @@ void send_outcome(ReplySink& sink, std::uint64_t call_id, const Codec& codec, co
 template <class T>
 class TypedParkedReply final : public ParkedReply {
  public:
-  TypedParkedReply(FutureState<T>& state, IncomingCall& call, const Function& function)
-      : ParkedReply(state),
-        sink_(call.sink),
-        codec_(call.codec),
-        function_(function),
-        call_id_(call.message.header.call_id) {
-    sink_.retain();
-    next_parked = call.parked;
-    previous_parked = &call.parked;
-    if (next_parked != nullptr) next_parked->previous_parked = &next_parked;
-    call.parked = this;
-  }
+  TypedParkedReply(FutureState<T>& state, const IncomingCall& call, const Function& function)
+      : ParkedReply(state, call.sink, function, call.message.header.call_id) {}
   void run(FutureStateBase& state, bool) noexcept override {
-    send_outcome(sink_, call_id_, codec_, function_, static_cast<FutureState<T>&>(state).result());
-    finish();
+    if (sink() != nullptr) {
+      send_outcome(*sink(), call_id(), sink()->codec(context()->tag), function(),
+                   static_cast<FutureState<T>&>(state).result());
+    }
+    finish(ReplySink::Unpark::kAnswered);
   }
-  void drop(const Status&) noexcept override { finish(); }
+  void drop(const Status&) noexcept override { finish(ReplySink::Unpark::kUnanswered); }
 
  private:
-  void finish() noexcept {
-    ReplySink& sink = sink_;
-    pool_delete(this);
-    sink.release();
-  }
-  ReplySink& sink_;
-  const Codec& codec_;
-  const Function& function_;
-  std::uint64_t call_id_;
+  void destroy() noexcept override { pool_delete(this); }
 };
 
 template <class F, bool kOnPool>
@@ -166,12 +151,9 @@ class TypedFunction final : public Function {
   void answer(IncomingCall& call, Arguments& arguments) const {
     const std::uint64_t call_id = call.message.header.call_id;
     if constexpr (kOnPool) {
-      park(call, call.pool.run(
-                     [this, moved = std::move(arguments), caller = current_caller()]() mutable -> R {
-                       const CallerScope scope(caller);
-                       return std::apply(function_, std::move(moved));
-                     },
-                     call.deadline));
+      park(call, call.pool.run([this, moved = std::move(arguments)]() mutable -> R {
+        return std::apply(function_, std::move(moved));
+      }));
     } else if constexpr (FutureTraits<R>::is_future) {
       park(call, std::apply(function_, std::move(arguments)));
     } else if constexpr (std::is_void_v<R>) {
@@ -204,7 +186,12 @@ class TypedFunction final : public Function {
         return;
       }
       state->require_loop();
-      state->add_callback(*pool_new<TypedParkedReply<T>>(*state, call, *this));
+      auto* reply = pool_new<TypedParkedReply<T>>(*state, call, *this);
+      if (call.sink.park(*reply)) {
+        state->add_callback(*reply);
+      } else {
+        reply->drop({});
+      }
     }
   }
   template <class U>

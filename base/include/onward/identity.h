@@ -27,28 +27,11 @@ struct ONWARD_API PeerIdentity {
   [[nodiscard]] bool has(std::string_view name) const noexcept;
 };
 
-// The node that a request came from. Immutable.
+// The node that a request came from. Immutable. See CallContext::caller().
 struct CallerInfo {
   std::string node;     // what its HELLO says; proved only where identity.names_nodes
   std::string address;  // as in logs: "tls://10.0.0.2:40112"
   PeerIdentity identity;
-};
-
-// Who called the function that this thread runs, until it returns: on the kernel thread, and on the pool in a
-// blocking function. Null elsewhere, so also in callbacks that run later: a function that needs it there keeps
-// a copy.
-[[nodiscard]] ONWARD_API const std::shared_ptr<const CallerInfo>& current_caller() noexcept;
-
-// Makes `caller` the current one of this thread while it lives.
-class ONWARD_API CallerScope {
- public:
-  explicit CallerScope(const std::shared_ptr<const CallerInfo>& caller) noexcept;
-  ~CallerScope();
-  CallerScope(const CallerScope&) = delete;
-  CallerScope& operator=(const CallerScope&) = delete;
-
- private:
-  const std::shared_ptr<const CallerInfo>* before_;
 };
 
 // True if `text` is `pattern`, in which each * stands for any characters, or none.

@@ -31,13 +31,15 @@ struct MessageHeader {
   MessageKind kind = MessageKind::kRequest;
   std::uint8_t codec = 0;                 // Codec::id() of body and segments
   std::uint8_t segment_count = 0;         // set by send()
-  std::uint8_t flags = 0;                 // must be 0; a receiver refuses what it does not know
+  std::uint8_t flags = 0;                 // kHasContext; a receiver refuses what it does not know
   std::uint64_t call_id = 0;              // chosen by the caller, echoed by the answer
   std::uint64_t function_id = 0;          // requests: function_id(name); HELLO: kMagic
   std::uint32_t timeout_ms = kNoTimeout;  // requests: how long the caller still waits
   std::uint32_t signature = 0;            // requests: hash of the caller's signature; 0: not known, do not check
 
   static constexpr std::uint32_t kNoTimeout = 0xFFFF'FFFF;
+  // Of a request: the last segment is table Context (base/src/wire.fbs).
+  static constexpr std::uint8_t kHasContext = 1;
   static constexpr std::uint64_t kMagic = 0x312F'4452'4157'4E4FULL;  // "ONWARD/1" as bytes
 };
 static_assert(sizeof(MessageHeader) == 32);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Where the kernel's small objects live: future states, callbacks, calls, small buffers. Size classes of
-// 32 bytes, a cache for each thread, batches exchanged through a shared depot: an object may be freed
+// 16 bytes, a cache for each thread, batches exchanged through a shared depot: an object may be freed
 // by another thread than the one that made it. Memory is carved from slabs and kept for reuse until the
 // process ends. Under AddressSanitizer and ThreadSanitizer it is plain operator new, so that they see
 // every misuse.

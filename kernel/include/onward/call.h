@@ -29,6 +29,9 @@ struct CallOptions {
   std::string_view codec = {};
   // True: fail with UNAVAILABLE when the peer cannot be reached now. False: wait for it until the timeout.
   bool fail_fast = false;
+  // True: the call outlives the one that it is made in. Else it ends with that, and waits no longer than that call's
+  // caller does, whatever `timeout` says; see CallContext. Trace and baggage go along in any case.
+  bool detached = false;
 };
 
 // A peer that has been looked up, for callers who count nanoseconds. Valid while its node lives.
@@ -66,19 +69,22 @@ class Destination {
 
 // A call under way. Pooled; belongs to the kernel from start_call() on, which calls exactly one of
 // on_response() and on_failure(), on the loop's thread, and then destroy().
-class ONWARD_API OutgoingCall : public WheelTimer {
+class ONWARD_API OutgoingCall : public WheelTimer, public detail::CancelListener {
  public:
   virtual void on_response(const Codec& codec, InboundMessage& message) noexcept = 0;
   virtual void on_failure(const Status& error) noexcept = 0;
   virtual void destroy() noexcept = 0;
   // The call's deadline has come.
   void on_timer() final;
+  // The call that it was made in is cancelled.
+  void on_cancelled(const Status& reason) noexcept final;
 
   [[nodiscard]] const FunctionName& name() const noexcept { return name_; }
   [[nodiscard]] const Signature& signature() const noexcept { return signature_; }
 
  protected:
-  OutgoingCall(const FunctionName& name, const Signature& signature) : name_(name), signature_(signature) {}
+  OutgoingCall(const FunctionName& name, const Signature& signature)
+      : name_(name), signature_(signature), context_(detail::capture_context()) {}
   ~OutgoingCall() = default;
 
  private:
@@ -87,6 +93,7 @@ class ONWARD_API OutgoingCall : public WheelTimer {
   friend class Link;
   const FunctionName& name_;
   const Signature& signature_;
+  detail::ContextRef context_;
   Peer* peer_ = nullptr;
   Link* link_ = nullptr;               // once sent
   OutgoingCall* next_call_ = nullptr;  // among the link's, or the peer's waiting

@@ -26,6 +26,10 @@ namespace onward {
 
 class Function;
 
+namespace detail {
+class ParkedReply;
+}
+
 // Where responses go: one connection, seen from a function. Loop thread only. Counted.
 class ONWARD_API ReplySink {
  public:
@@ -34,6 +38,12 @@ class ONWARD_API ReplySink {
   virtual void send_error(std::uint64_t call_id, const Function& function, const Status& error) = 0;
   // Whether who is at the other end may call `function`.
   [[nodiscard]] virtual bool may_call(const Function& function) = 0;
+  // A reply that waits for its Future. False, and the connection ends, if another has the same call id.
+  [[nodiscard]] virtual bool park(detail::ParkedReply& reply) noexcept = 0;
+  // It waits no more; with kUnanswered, nothing was sent for it and nothing will be.
+  enum class Unpark : std::uint8_t { kAnswered, kUnanswered };
+  virtual void unpark(detail::ParkedReply& reply, Unpark how) noexcept = 0;
+  [[nodiscard]] virtual const Codec& codec(std::uint8_t id) const noexcept = 0;
   virtual void retain() noexcept = 0;
   virtual void release() noexcept = 0;
 
@@ -43,23 +53,36 @@ class ONWARD_API ReplySink {
 
 namespace detail {
 
-// A response that waits for its Future. Stands in its node's list, so that shutdown finds it.
-class ParkedReply : public FutureCallback {
+// A response that waits for its Future, in its connection's table. All that a waiting request costs, besides its
+// context and what its function keeps. The context's tag is the id of the request's codec.
+class ONWARD_API ParkedReply : public FutureCallback {
  public:
-  // Fails the Future that it waits for; the response follows.
-  void abandon(const Status& reason) { state_->abandon(reason); }
-  ParkedReply* next_parked = nullptr;
-  ParkedReply** previous_parked = nullptr;
+  [[nodiscard]] std::uint64_t call_id() const noexcept { return call_id_; }
+  // Fails the Future that it waits for, and cancels the context; the response follows.
+  void abandon(const Status& reason) noexcept;
+  // Nobody waits for the response any more: none is sent, the context is cancelled, and the Future goes on without
+  // this, which may be destroyed.
+  void cancel(const Status& reason) noexcept;
 
  protected:
-  explicit ParkedReply(FutureStateBase& state) : state_(&state) {}
-  ~ParkedReply() {
-    *previous_parked = next_parked;
-    if (next_parked != nullptr) next_parked->previous_parked = previous_parked;
+  ParkedReply(FutureStateBase& state, ReplySink& sink, const Function& function, std::uint64_t call_id) noexcept
+      : state_(&state), sink_(&sink), function_(function), call_id_(call_id) {
+    sink.retain();
   }
+  ~ParkedReply() = default;
+  virtual void destroy() noexcept = 0;
+
+  // Before run() answers: null if nobody waits any more.
+  [[nodiscard]] ReplySink* sink() const noexcept { return sink_; }
+  [[nodiscard]] const Function& function() const noexcept { return function_; }
+  // Behind the answer, or where there is none: the end of this.
+  void finish(ReplySink::Unpark how) noexcept;
 
  private:
   FutureStateBase* state_;
+  ReplySink* sink_;
+  const Function& function_;
+  std::uint64_t call_id_;
 };
 
 }  // namespace detail
@@ -70,8 +93,6 @@ struct IncomingCall {
   const Codec& codec;
   InboundMessage& message;
   Pool& pool;
-  detail::ParkedReply*& parked;  // the node's list
-  TimePoint deadline;            // max() for none
 };
 
 class ONWARD_API Function {

@@ -64,6 +64,10 @@ struct NodeOptions {
   // of that as of any function.
   bool reflection = true;
   PoolOptions pool = {};
+  // Whether calls that belong to no trace begin one; see TraceContext.
+  bool trace = false;
+  // For tests: another time than the system's. Must outlive the node.
+  Clock* clock = &Clock::steady();
   EventLoopOptions loop = {};
   MessageLimits limits = {};
   Duration timeout = std::chrono::seconds(30);               // of calls that set none

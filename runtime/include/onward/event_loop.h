@@ -34,6 +34,8 @@ class Node;
 
 namespace detail {
 
+class ContextState;
+
 template <class T>
 void destroy(void* object) {
   delete static_cast<T*>(object);
@@ -43,20 +45,20 @@ void destroy(void* object) {
 
 // A thing to do once, on the loop's thread, from the ready queue. Intrusive: queueing allocates
 // nothing. Exactly one of run() and drop() is called, and may destroy the task.
-class ONWARD_API Task {
+class ONWARD_API LoopTask {
  public:
   virtual void run() noexcept = 0;
   // The loop is gone; `run` will never be called. Any thread.
   virtual void drop() noexcept = 0;
 
  protected:
-  ~Task() = default;
+  ~LoopTask() = default;
 
  private:
   friend class EventLoop;
   friend class LoopHandle;
   friend struct TaskList;
-  Task* next_task_ = nullptr;
+  LoopTask* next_task_ = nullptr;
 };
 
 // A loop as seen from elsewhere: may be kept longer than the loop and used from any thread. Counted;
@@ -65,7 +67,7 @@ class ONWARD_API LoopHandle {
  public:
   // From the loop's thread: to the end of its ready queue. From others: into its inbox, waking it.
   // A task whose loop has ended is dropped before this returns.
-  void schedule(Task& task) noexcept;
+  void schedule(LoopTask& task) noexcept;
   // The same for a function, which must not throw.
   void post(std::move_only_function<void()> function);
   [[nodiscard]] bool in_loop_thread() const noexcept;
@@ -82,6 +84,8 @@ class ONWARD_API LoopHandle {
   // The node that the loop belongs to; null where there is none.
   [[nodiscard]] Node* owner() const noexcept { return owner_.load(std::memory_order_acquire); }
   void set_owner(Node* node) noexcept { owner_.store(node, std::memory_order_release); }
+  // The loop's time: frozen during a turn for its own thread, else as the clock says.
+  [[nodiscard]] TimePoint now() const noexcept;
 
   static void retain(LoopHandle* handle) noexcept;
   static void release(LoopHandle* handle) noexcept;
@@ -95,9 +99,10 @@ class ONWARD_API LoopHandle {
  private:
   friend class EventLoop;
   struct State;
-  explicit LoopHandle(EventLoop* loop);
+  LoopHandle(EventLoop* loop, Clock& clock);
   ~LoopHandle();
   std::unique_ptr<State> state_;
+  Clock& clock_;
   std::atomic<Node*> owner_{nullptr};
   std::atomic<std::uint32_t> references_{1};
 };
@@ -170,7 +175,7 @@ class ONWARD_API EventLoop {
   // loop. Dropped if the loop ends first. It must not throw.
   void post(std::move_only_function<void()> function) { handle_->post(std::move(function)); }
   // The same, allocating nothing; see LoopHandle::schedule.
-  void schedule(Task& task) noexcept { handle_->schedule(task); }
+  void schedule(LoopTask& task) noexcept { handle_->schedule(task); }
   [[nodiscard]] LoopHandle& handle() noexcept { return *handle_; }
 
   // Time as of this turn's start: frozen during the turn.
@@ -213,9 +218,11 @@ class ONWARD_API EventLoop {
   // Throws RpcError(FAILED_PRECONDITION), with what to do instead, when called on a loop's thread.
   static void check_may_block(const char* what);
 
-  // The code that runs now is `activity`'s; see Activity. Null between callbacks.
-  static void set_current_activity(const Activity* activity) noexcept;
-  [[nodiscard]] static const Activity* current_activity() noexcept;
+  // The context of what runs here for no call; see CallContext. Loop thread only.
+  [[nodiscard]] detail::ContextState& background() const noexcept { return *background_; }
+  // Cancels what was begun in it; what begins from here on has a new one. Loop thread only.
+  void cancel_background(const Status& reason);
+
   // Ends the measurement of one callback and begins the next. Called by whoever runs user code.
   void callback_done(const Activity* activity) noexcept;
 
@@ -230,7 +237,7 @@ class ONWARD_API EventLoop {
   };
   void dispose_erased(Grave grave);
   void close_descriptors() noexcept;
-  void push_ready(Task& task) noexcept;
+  void push_ready(LoopTask& task) noexcept;
   void begin_turn() noexcept;
   void poll(bool may_sleep);
   bool look_at_memory(bool may_retire);
@@ -255,12 +262,13 @@ class ONWARD_API EventLoop {
   TimePoint busy_until_;
   TimePoint poll_timer_at_ = TimePoint::min();  // in the past: not armed
   TimingWheel wheel_;
-  Task* ready_head_ = nullptr;
-  Task* ready_tail_ = nullptr;
+  LoopTask* ready_head_ = nullptr;
+  LoopTask* ready_tail_ = nullptr;
   std::vector<Flushable*> dirty_;
   std::vector<Pollable*> polled_;
   unsigned turns_without_poll_ = 0;
   std::vector<Grave> graves_;
+  detail::ContextState* background_ = nullptr;
   std::chrono::steady_clock::time_point started_;
   std::uint64_t started_cycles_;
   std::uint64_t callback_cycles_ = 0;

@@ -18,6 +18,7 @@
 #include <utility>
 #include <variant>
 
+#include "onward/context_state.h"
 #include "onward/event_loop.h"
 #include "onward/export.h"
 #include "onward/object_pool.h"
@@ -36,13 +37,16 @@ class ONWARD_API FutureCallback {
   virtual void drop(const Status& reason) noexcept = 0;
 
  protected:
-  FutureCallback() : activity_(EventLoop::current_activity()) {}
+  FutureCallback() : context_(capture_context()) {}
   ~FutureCallback() = default;
+  // That it was made in, and runs in. May be null.
+  [[nodiscard]] ContextState* context() const noexcept { return context_.get(); }
 
  private:
   friend class FutureStateBase;
   FutureCallback* next_ = nullptr;
-  const Activity* activity_;
+  FutureCallback* previous_ = nullptr;
+  ContextRef context_;
 };
 
 // While one is alive on this thread, a Future whose last completer goes fails with `cause` rather than
@@ -78,7 +82,7 @@ struct Waiter {
   }
 };
 
-class ONWARD_API FutureStateBase : public Task {
+class ONWARD_API FutureStateBase : public LoopTask {
  public:
   enum class Phase : std::uint8_t { kPending, kClaimed, kValue, kError };
 
@@ -121,6 +125,11 @@ class ONWARD_API FutureStateBase : public Task {
   void require_loop();
   // Takes the callback, which is pooled.
   void add_callback(FutureCallback& callback) noexcept;
+  // Takes back one that was added; false if it is too late for that: then it will run, or is dropped. Any thread.
+  bool remove_callback(FutureCallback& callback) noexcept;
+  // Of a thread, or a coroutine, that waits through a handle, and so cannot complete the Future by it.
+  void begin_wait() noexcept;
+  void end_wait() noexcept { waiting_.fetch_sub(1, std::memory_order_seq_cst); }
   // The error has been or will be looked at: it need not be reported.
   void set_observed() noexcept { observed_.store(true, std::memory_order_relaxed); }
 
@@ -130,7 +139,7 @@ class ONWARD_API FutureStateBase : public Task {
 
   [[nodiscard]] LoopHandle* loop() const noexcept { return loop_; }
 
-  // Task: runs the callbacks, first added first.
+  // LoopTask: runs the callbacks, first added first.
   void run() noexcept final;
   void drop() noexcept final;
 

@@ -38,12 +38,14 @@ class ONWARD_API Pool {
   Pool& operator=(const Pool&) = delete;
 
   // Runs `function` on a pool thread; what it returns or throws completes the Future (Futures and Results
-  // are opened). Any thread; never blocks. Jobs begin in the order in which they came. The Future fails with
+  // are opened). Any thread; never blocks. Jobs begin in the order in which they came, and run in the CallContext that
+  // they were given in, whose deadline is theirs, if that is earlier. The Future fails with
   //   RESOURCE_EXHAUSTED  at once when queue_limit jobs wait; or when the job has a deadline, and would wait for more
   //                       than half of the time until then. How long that is, is told by how long jobs of the same
   //                       functions took before: a moving average for each
   //   DEADLINE_EXCEEDED   when no thread has taken the job by `deadline`, or so late that it would not end in time
   //                       while others wait that might; it is not run
+  //   CANCELLED           when its call was cancelled before a thread has taken it
   //   UNAVAILABLE         after stop()
   template <class F>
   auto run(F function, TimePoint deadline = TimePoint::max())
@@ -70,7 +72,7 @@ class ONWARD_API Pool {
   struct Entry {
     Job job = {};
     TimePoint deadline = TimePoint::max();
-    const Activity* activity = nullptr;
+    detail::ContextRef context = {};  // that it was given in, and runs in
     Duration expected{};  // how long it will take; zero where that is not known
   };
   // What a thread is at; begun at TimePoint::max(): at nothing.

@@ -17,7 +17,7 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 
-struct Unwanted final : Task {
+struct Unwanted final : LoopTask {
   void run() noexcept override { ADD_FAILURE() << "ran after its loop"; }
   void drop() noexcept override { dropped = true; }
   bool dropped = false;

@@ -54,7 +54,7 @@ struct Note final : Flushable {
   std::function<void()> action;
 };
 
-struct Action final : Task {
+struct Action final : LoopTask {
   explicit Action(std::function<void()> function) : action(std::move(function)) {}
   void run() noexcept override { action(); }
   void drop() noexcept override { dropped = true; }

@@ -191,6 +191,18 @@ class Sink final : public ReplySink {
     error = status;
   }
   bool may_call(const Function&) override { return true; }
+  bool park(detail::ParkedReply& reply) noexcept override {
+    parked = &reply;
+    return true;
+  }
+  void unpark(detail::ParkedReply& reply, Unpark) noexcept override {
+    EXPECT_EQ(&reply, parked);
+    parked = nullptr;
+  }
+  const Codec& codec(std::uint8_t id) const noexcept override {
+    EXPECT_EQ(id, codec_.id());
+    return codec_;
+  }
   void retain() noexcept override { ++references; }
   void release() noexcept override { --references; }
 
@@ -204,6 +216,7 @@ class Sink final : public ReplySink {
     return read;
   }
 
+  detail::ParkedReply* parked = nullptr;
   int answers = 0;
   int references = 0;
   std::uint64_t last_id = 0;
@@ -232,19 +245,14 @@ class InvokeTest : public test::LoopTest {
     InboundMessage message{
         .header = {}, .body = payload.body.bytes(), .storage = &payload.body, .segments = payload.segments};
     message.header.call_id = 5;
-    IncomingCall call{.sink = sink,
-                      .codec = *codec,
-                      .message = message,
-                      .pool = pool,
-                      .parked = parked,
-                      .deadline = TimePoint::max()};
+    const test::RunsFor in_call(loop.handle(), nullptr, TimePoint::max(), codec->id());
+    IncomingCall call{.sink = sink, .codec = *codec, .message = message, .pool = pool};
     table_.find(function_id("f"))->invoke(call);
   }
 
   std::unique_ptr<Codec> codec = make_flex_codec();
   Sink sink{*codec};
   Pool pool{loop.handle(), "p", {}};
-  detail::ParkedReply* parked = nullptr;
 
  private:
   FunctionTable table_;
@@ -262,29 +270,29 @@ TEST_F(InvokeTest, ACompletedFutureAnswersAtOnce) {
   invoke(&add_async, 1, 2);
   EXPECT_EQ(sink.answers, 1);
   EXPECT_EQ(sink.value<int>(), 3);
-  EXPECT_EQ(parked, nullptr);
+  EXPECT_EQ(sink.parked, nullptr);
 }
 
 TEST_F(InvokeTest, AFutureThatIsNotDoneParksTheCall) {
   Future<int> later;
   invoke([later](int) { return later; }, 1);
   EXPECT_EQ(sink.answers, 0);
-  EXPECT_NE(parked, nullptr);
+  EXPECT_NE(sink.parked, nullptr);
   EXPECT_EQ(sink.references, 1);
   later.mark_complete(9);
   EXPECT_EQ(sink.answers, 0);
   settle();
   EXPECT_EQ(sink.answers, 1);
   EXPECT_EQ(sink.value<int>(), 9);
-  EXPECT_EQ(parked, nullptr);
+  EXPECT_EQ(sink.parked, nullptr);
   EXPECT_EQ(sink.references, 0);
 }
 
 TEST_F(InvokeTest, AParkedCallCanBeAbandonedAndALateCompletionIsDropped) {
   const Future<int> later;
   invoke([later] { return later; });
-  ASSERT_NE(parked, nullptr);
-  parked->abandon(Status(StatusCode::kUnavailable, "stopping"));
+  ASSERT_NE(sink.parked, nullptr);
+  sink.parked->abandon(Status(StatusCode::kUnavailable, "stopping"));
   settle();
   EXPECT_EQ(sink.error.to_string(), "UNAVAILABLE: stopping");
   EXPECT_NO_THROW(later.mark_complete(1));

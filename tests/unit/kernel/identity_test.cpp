@@ -69,22 +69,5 @@ TEST(AccessRules, TheMostSpecificPatternDecides) {
   EXPECT_EQ(rules.add("*", {}).code(), StatusCode::kAlreadyExists);
 }
 
-TEST(CurrentCaller, LastsAsLongAsItsScope) {
-  EXPECT_EQ(current_caller(), nullptr);
-  const auto outer = std::make_shared<const CallerInfo>(CallerInfo{.node = "outer", .address = {}, .identity = {}});
-  const auto inner = std::make_shared<const CallerInfo>(CallerInfo{.node = "inner", .address = {}, .identity = {}});
-  {
-    const CallerScope scope(outer);
-    EXPECT_EQ(current_caller(), outer);
-    {
-      const CallerScope within(inner);
-      EXPECT_EQ(current_caller(), inner);
-    }
-    EXPECT_EQ(current_caller(), outer);
-    std::thread([] { EXPECT_EQ(current_caller(), nullptr); }).join();
-  }
-  EXPECT_EQ(current_caller(), nullptr);
-}
-
 }  // namespace
 }  // namespace onward

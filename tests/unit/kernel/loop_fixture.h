@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "onward/call_context.h"
 #include "onward/clock.h"
 #include "onward/event_loop.h"
 #include "onward/log.h"
@@ -113,6 +114,24 @@ class LoopTest : public ::testing::Test {
 
   ManualClock clock;
   EventLoop loop{{}, clock};
+};
+
+// While one lives, this thread runs a call of `activity`.
+class RunsFor {
+ public:
+  RunsFor(LoopHandle& loop, const Activity* activity, TimePoint deadline = TimePoint::max(), std::uint8_t tag = 0,
+          const std::shared_ptr<const CallerInfo>& caller = nullptr)
+      : origin_(detail::ContextOrigin::make(loop, caller)),
+        lazy_{.origin = *origin_, .deadline = deadline, .activity = activity, .tag = tag},
+        scope_(lazy_) {}
+  ~RunsFor() { origin_->drop_reference(); }
+  RunsFor(const RunsFor&) = delete;
+  RunsFor& operator=(const RunsFor&) = delete;
+
+ private:
+  detail::ContextOrigin* origin_;
+  detail::LazyContext lazy_;
+  detail::CurrentContext scope_;
 };
 
 }  // namespace onward::test

@@ -110,18 +110,66 @@ TEST_F(NodeProtocolTest, RequestsThatCannotBeServedAreAnsweredWithTheReason) {
   expect_serves(peer);
 }
 
-TEST_F(NodeProtocolTest, TheSameCallIdTwiceIsAnsweredTwice) {
+TEST_F(NodeProtocolTest, TheCallIdOfAnUnansweredRequestAgainEndsTheConnection) {
   start_node();
   const PeerPtr peer = enter("p");
   ScriptedPeer::say(peer, park_request(9));
   ScriptedPeer::say(peer, park_request(9));
-  ASSERT_TRUE(wait_until_parked(*b, 2));
+  EXPECT_TRUE(lines.wait_for("a second request with the call id 9 before the first was answered")) << lines.text();
+  EXPECT_TRUE(wait_until_parked(*b, 0));
   parked.mark_complete(1);
-  for (int i = 0; i < 2; ++i) {
-    const auto answer = peer->next(MessageKind::kResponse);
-    ASSERT_TRUE(answer);
-    EXPECT_EQ(answer->header.call_id, 9U);
-  }
+  expect_serves(enter("q"));
+}
+
+TEST_F(NodeProtocolTest, ACallIdMayComeAgainOnceItWasAnswered) {
+  start_node();
+  const PeerPtr peer = enter("p");
+  ScriptedPeer::say(peer, park_request(9));
+  ASSERT_TRUE(wait_until_parked(*b, 1));
+  parked.mark_complete(1);
+  EXPECT_TRUE(peer->next(MessageKind::kResponse));
+  ScriptedPeer::say(peer, park_request(9));
+  EXPECT_TRUE(peer->next(MessageKind::kResponse));
+}
+
+TEST_F(NodeProtocolTest, ACancelledRequestIsNotAnswered) {
+  start_node();
+  const PeerPtr peer = enter("p");
+  ScriptedPeer::say(peer, park_request(9));
+  ScriptedPeer::say(peer, park_request(10));
+  ASSERT_TRUE(wait_until_parked(*b, 2));
+  ScriptedPeer::say(peer, wire::bare(MessageKind::kCancel, 9));
+  ScriptedPeer::say(peer, wire::bare(MessageKind::kCancel, 11));  // nobody's
+  ASSERT_TRUE(wait_until_parked(*b, 1));
+  parked.mark_complete(1);
+  const auto answer = peer->next(MessageKind::kResponse);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->header.call_id, 10U);
+  expect_serves(peer);
+}
+
+TEST_F(NodeProtocolTest, ARequestWhoseTimeIsOverIsNotRun) {
+  start_node();
+  const PeerPtr peer = enter("p");
+  Message late = add_request(1, 2, 9);
+  late.header.timeout_ms = 0;
+  ScriptedPeer::say(peer, std::move(late));
+  EXPECT_EQ(error_in(peer->next(MessageKind::kError)).code(), StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(NodeProtocolTest, AContextThatIsNoneIsRefused) {
+  start_node();
+  const PeerPtr peer = enter("p");
+  const auto with_context = [&](std::string_view bytes) {
+    Message message = add_request(1, 2, 9);
+    message.header.flags = MessageHeader::kHasContext;
+    message.payload.segments.push_back(Buffer::copy_of(bytes));
+    ScriptedPeer::say(peer, std::move(message));
+    return error_in(peer->next(MessageKind::kError));
+  };
+  EXPECT_EQ(with_context("").code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(with_context("no table at all").code(), StatusCode::kInvalidArgument);
+  expect_serves(peer);
 }
 
 TEST_F(NodeProtocolTest, AParkedCallWhosePeerHasGoneIsDropped) {

@@ -224,16 +224,18 @@ TEST_F(PoolTest, AJobThatCannotEndInTimeMakesWayForOneThatCan) {
   Pool pool(loop.handle(), "p", {.threads = 1}, clock);
   const FunctionName& quick = FunctionName::intern("pool_test.quick");
   const FunctionName& slow = FunctionName::intern("pool_test.slow");
-  EventLoop::set_current_activity(&slow);
-  take(pool, 20ms);
-  EventLoop::set_current_activity(&quick);
+  const test::RunsFor in_quick(loop.handle(), &quick);
+  {
+    const test::RunsFor in_slow(loop.handle(), &slow);
+    take(pool, 20ms);
+  }
   take(pool, 1ms);
   auto held = occupy(pool, 1);  // expected to end in 1 ms
-  EventLoop::set_current_activity(&slow);
-  const auto hopeless = pool.run([] { ADD_FAILURE(); }, clock.now() + 24ms);
-  EventLoop::set_current_activity(&quick);
+  const auto hopeless = [&] {
+    const test::RunsFor in_slow(loop.handle(), &slow);
+    return pool.run([] { ADD_FAILURE(); }, clock.now() + 24ms);
+  }();
   const auto in_time = pool.run([] { return 1; }, clock.now() + 1h);
-  EventLoop::set_current_activity(nullptr);
   EXPECT_FALSE(hopeless.done());
   clock.advance(5ms);  // 19 ms are left
   gate.set();

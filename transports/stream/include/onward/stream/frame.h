@@ -51,9 +51,15 @@ static_assert(std::endian::native == std::endian::little, "frames are little-end
   return kind >= MessageKind::kHello && kind <= MessageKind::kCancel;
 }
 
+// Those of a request that carries its context, as its last segment.
+[[nodiscard]] constexpr bool has_known_flags(const MessageHeader& header) noexcept {
+  return header.flags == MessageHeader::kHasContext && header.kind == MessageKind::kRequest && header.segment_count > 0;
+}
+
 // True for a header that any frame but the first may have. Fast; check_header() says what is wrong.
 [[nodiscard]] constexpr bool is_acceptable(const MessageHeader& header, const MessageLimits& limits) noexcept {
-  return is_known(header.kind) && header.flags == 0 && header.body_bytes <= limits.max_body_bytes;
+  return is_known(header.kind) && (header.flags == 0 || has_known_flags(header)) &&
+         header.body_bytes <= limits.max_body_bytes;
 }
 
 // INVALID_ARGUMENT with what was received and what is allowed.
