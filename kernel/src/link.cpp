@@ -68,7 +68,7 @@ void Link::close(const Status& reason) {
 }
 
 void Link::send_goaway(const Status& reason) {
-  if (state_ == State::kReady || state_ == State::kDraining) connection_->send(wire::encode_goaway(reason));
+  if (state_ == State::kReady || state_ == State::kDraining) connection_->send_urgent(wire::encode_goaway(reason));
 }
 
 void Link::retire(const Status& reason) {

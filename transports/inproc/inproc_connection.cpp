@@ -29,9 +29,16 @@ void InprocConnection::start(ConnectionEvents& events) {
 }
 
 void InprocConnection::send(Message message) {
-  if (state_ != State::kOpen) return;
+  if (state_ == State::kOpen) queue(output_.in_order, std::move(message));
+}
+
+void InprocConnection::send_urgent(Message message) {
+  if (state_ == State::kOpen) queue(output_.urgent, std::move(message));
+}
+
+void InprocConnection::queue(std::vector<Message>& where, Message&& message) {
   output_bytes_ += weight(message);
-  output_.push_back(std::move(message));
+  where.push_back(std::move(message));
   if (!above_high_ && queued_bytes() > limits_.output_high_bytes) above_high_ = true;
   loop_.flush_later(*this);
 }
@@ -85,20 +92,32 @@ void InprocConnection::look() {
 void InprocConnection::deliver() {
   link_->receive(side_, arrivals_);
   std::size_t bytes = 0;
+  bool empty = false;
   for (std::size_t count = 0; count < kMaxMessagesPerTurn && delivers(); ++count) {
-    if (next_ == arrivals_.messages.size()) break;
-    Message message = std::move(arrivals_.messages[next_++]);
+    Message* const next = next_arrival();
+    empty = next == nullptr;
+    if (empty) break;
+    Message message = std::move(*next);
     bytes += weight(message);
     if (!deliver_one(std::move(message))) break;
   }
   if (bytes > 0) InprocLink::consumed(link_, side_, bytes);
-  if (next_ == arrivals_.messages.size()) {
+  if (empty) {
     arrivals_.messages.clear();
-    next_ = 0;
+    next_ = next_urgent_ = 0;
     if (arrivals_.ended && delivers()) finish(arrivals_.reason);
   } else if (delivers()) {
     notices_.schedule();
   }
+}
+
+// The first message of all is never an urgent one.
+Message* InprocConnection::next_arrival() noexcept {
+  std::vector<Message>& urgent = arrivals_.messages.urgent;
+  std::vector<Message>& in_order = arrivals_.messages.in_order;
+  const bool has_next = next_ < in_order.size();
+  if (next_urgent_ < urgent.size() && !(first_ && has_next)) return &urgent[next_urgent_++];
+  return has_next ? &in_order[next_++] : nullptr;
 }
 
 // False when it broke the protocol, and the connection with it.
@@ -137,7 +156,7 @@ void InprocConnection::finish(Status reason) {
   output_.clear();
   output_bytes_ = 0;
   arrivals_ = {};
-  next_ = 0;
+  next_ = next_urgent_ = 0;
   link_->detach(side_);
   InprocLink::finish(link_, side_, Status(StatusCode::kUnavailable, description_ + ": the peer went away"));
   if (events_ != nullptr) notices_.schedule();

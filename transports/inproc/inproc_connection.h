@@ -28,6 +28,7 @@ class InprocConnection final : public Connection, private Flushable, private Inp
 
   void start(ConnectionEvents& events) override;
   void send(Message message) override;
+  void send_urgent(Message message) override;
   void close(Status reason) override;
   void abort(Status reason) override;
   void pause() override { paused_ = true; }
@@ -48,6 +49,8 @@ class InprocConnection final : public Connection, private Flushable, private Inp
   void flush() override;
   void look();
   void deliver();
+  void queue(std::vector<Message>& where, Message&& message);
+  [[nodiscard]] Message* next_arrival() noexcept;
   [[nodiscard]] bool deliver_one(Message message);
   void finish(Status reason);
   [[nodiscard]] Status check(const MessageHeader& header, std::size_t bytes);
@@ -63,10 +66,11 @@ class InprocConnection final : public Connection, private Flushable, private Inp
   bool paused_ = false;
   bool first_ = true;        // no message has been delivered
   bool above_high_ = false;  // queued_bytes() has been, and has not fallen to low
-  std::vector<Message> output_;
+  InprocLink::Messages output_;
   std::size_t output_bytes_ = 0;
   InprocLink::Arrivals arrivals_;
-  std::size_t next_ = 0;  // of arrivals_.messages
+  std::size_t next_ = 0;         // of arrivals_.messages.in_order
+  std::size_t next_urgent_ = 0;  // of arrivals_.messages.urgent
   Deferred notices_;
   Status reason_;
 };

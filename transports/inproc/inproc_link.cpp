@@ -12,6 +12,24 @@ std::size_t weight(const Message& message) noexcept {
   return bytes;
 }
 
+namespace {
+
+void append(std::vector<Message>& to, std::vector<Message>& from) {
+  if (to.empty()) {
+    to.swap(from);
+  } else {
+    to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+    from.clear();
+  }
+}
+
+}  // namespace
+
+void InprocLink::Messages::take(Messages& from) {
+  append(urgent, from.urgent);
+  append(in_order, from.in_order);
+}
+
 void InprocLink::Wake::run() noexcept {
   const std::shared_ptr<InprocLink> kept = std::move(link);
   Side& whose = kept->sides_[side];
@@ -45,30 +63,26 @@ void InprocLink::attach(const std::shared_ptr<InprocLink>& link, std::size_t sid
 }
 
 void InprocLink::detach(std::size_t side) noexcept {
-  std::vector<Message> dropped;
+  Messages dropped;
   Side& mine = sides_[side];
   mine.end = nullptr;
   const std::lock_guard lock(mutex_);
   mine.gone = true;
   mine.pending_bytes.store(0, std::memory_order_relaxed);
-  dropped.swap(mine.inbox);
+  std::swap(dropped, mine.inbox);
 }
 
-void InprocLink::send(const std::shared_ptr<InprocLink>& link, std::size_t from, std::vector<Message>& messages) {
+void InprocLink::send(const std::shared_ptr<InprocLink>& link, std::size_t from, Messages& messages) {
   std::size_t bytes = 0;
-  for (const Message& message : messages) bytes += weight(message);
+  for (const Message& message : messages.urgent) bytes += weight(message);
+  for (const Message& message : messages.in_order) bytes += weight(message);
   Side& to = link->sides_[1 - from];
   bool wake = false;
   {
     const std::lock_guard lock(link->mutex_);
     if (!to.gone && !to.ended) {
       to.pending_bytes.fetch_add(bytes, std::memory_order_relaxed);
-      if (to.inbox.empty()) {
-        to.inbox.swap(messages);
-      } else {
-        to.inbox.insert(to.inbox.end(), std::make_move_iterator(messages.begin()),
-                        std::make_move_iterator(messages.end()));
-      }
+      to.inbox.take(messages);
       wake = link->should_wake(to);
     }
   }
@@ -92,13 +106,7 @@ void InprocLink::finish(const std::shared_ptr<InprocLink>& link, std::size_t fro
 void InprocLink::receive(std::size_t side, Arrivals& arrivals) {
   Side& mine = sides_[side];
   const std::lock_guard lock(mutex_);
-  if (arrivals.messages.empty()) {
-    arrivals.messages.swap(mine.inbox);
-  } else {
-    arrivals.messages.insert(arrivals.messages.end(), std::make_move_iterator(mine.inbox.begin()),
-                             std::make_move_iterator(mine.inbox.end()));
-    mine.inbox.clear();
-  }
+  arrivals.messages.take(mine.inbox);
   arrivals.ended = mine.ended;
   arrivals.reason = mine.reason;
 }

@@ -29,8 +29,20 @@ class InprocLink {
    protected:
     ~End() = default;
   };
+  struct Messages {
+    std::vector<Message> urgent;  // go before the others, even such as were sent earlier
+    std::vector<Message> in_order;
+
+    [[nodiscard]] bool empty() const noexcept { return urgent.empty() && in_order.empty(); }
+    void clear() noexcept {
+      urgent.clear();
+      in_order.clear();
+    }
+    // Puts what `from` has behind what is here, and empties it.
+    void take(Messages& from);
+  };
   struct Arrivals {
-    std::vector<Message> messages;
+    Messages messages;
     bool ended = false;  // nothing follows `messages`
     Status reason;       // why: OK if the other end has closed
   };
@@ -43,7 +55,7 @@ class InprocLink {
   void detach(std::size_t side) noexcept;
 
   // Empties `messages` into the other end's inbox.
-  static void send(const std::shared_ptr<InprocLink>& link, std::size_t from, std::vector<Message>& messages);
+  static void send(const std::shared_ptr<InprocLink>& link, std::size_t from, Messages& messages);
   // The last word of end `from`. A second one is not heard.
   static void finish(const std::shared_ptr<InprocLink>& link, std::size_t from, Status reason);
 
@@ -68,7 +80,7 @@ class InprocLink {
     std::size_t side = 0;
   };
   struct Side {
-    std::vector<Message> inbox;
+    Messages inbox;
     std::atomic<std::size_t> pending_bytes{0};  // written with the mutex held
     std::size_t wake_sender_at = kNever;
     Status reason;

@@ -55,6 +55,17 @@ bool differs(std::span<const std::byte> bytes, std::size_t offset, Field wanted)
 
 }  // namespace
 
+std::size_t frame_bytes_at(const std::byte* from) noexcept {
+  const MessageHeader header = load_header(from);
+  std::size_t bytes = kHeaderBytes + header.segment_count * kSegmentLengthBytes + header.body_bytes;
+  for (std::size_t i = 0; i < header.segment_count; ++i) {
+    std::uint64_t length = 0;
+    std::memcpy(&length, from + kHeaderBytes + i * kSegmentLengthBytes, kSegmentLengthBytes);
+    bytes += (length & kInPayloadArea) != 0 ? kPlaceBytes : length;
+  }
+  return padded(bytes);
+}
+
 Status check_header(const MessageHeader& header, const MessageLimits& limits) {
   if (!is_known(header.kind)) {
     return invalid("it sent a message of kind " + std::to_string(static_cast<unsigned>(header.kind)) +

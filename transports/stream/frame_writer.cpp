@@ -5,6 +5,7 @@
 #include <array>
 #include <cassert>
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -30,7 +31,7 @@ void FrameWriter::append(Message&& message, PayloadArea* area) {
 
   if (payload.segments.empty() && body_bytes <= kCopyBytes) [[likely]] {
     const std::size_t frame_bytes = padded(kHeaderBytes + body_bytes);
-    std::byte* to = grow(frame_bytes);
+    std::byte* to = grow(frame_bytes, true);
     // First, as the body may cover a part of it.
     std::memset(to + frame_bytes - kFrameAlignment, 0, kFrameAlignment);
     std::memcpy(to, &header, kHeaderBytes);
@@ -54,16 +55,78 @@ void FrameWriter::append_large(Message&& message, PayloadArea* area) {
   std::size_t frame_bytes = kHeaderBytes + header.segment_count * kSegmentLengthBytes;
   // In front of a body that is not copied, if nobody else has it, so that the two are one piece.
   const bool in_front = body_bytes > kCopyBytes && payload.body.header_room() >= frame_bytes;
-  std::byte* to = in_front ? payload.body.prepend(frame_bytes) : grow(frame_bytes);
+  std::byte* to = in_front ? payload.body.prepend(frame_bytes) : grow(frame_bytes, true);
+  const std::size_t begin = pieces_.size();
   std::memcpy(to, &header, kHeaderBytes);
   to += kHeaderBytes;
   frame_bytes += body_bytes;
   std::memcpy(to, lengths.data(), payload.segments.size() * kSegmentLengthBytes);
   for (const Buffer& segment : payload.segments) frame_bytes += segment.size();
   append_part(std::move(payload.body));
+  if (in_front) pieces_[begin].frame = pieces_[begin].data;
   for (Buffer& segment : payload.segments) append_part(std::move(segment));
   if (const std::size_t padding = padded(frame_bytes) - frame_bytes; padding > 0)
-    std::memset(grow(padding), 0, padding);
+    std::memset(grow(padding, false), 0, padding);
+  if (pieces_.back().frame == nullptr) pieces_.back().frame = pieces_.back().data + pieces_.back().bytes;
+}
+
+void FrameWriter::append_first(Message&& message, std::size_t untouchable) {
+  assert(message.payload.segments.empty() && message.payload.body.size() <= kCopyBytes);
+  const std::optional<Gap> gap = empty() ? std::nullopt : find_gap(std::max(untouchable, urgent_bytes_));
+  if (!gap) {
+    append(std::move(message));
+    urgent_bytes_ = queued_bytes_;
+    return;
+  }
+  const Buffer& body = message.payload.body;
+  message.header.body_bytes = static_cast<std::uint32_t>(body.size());
+  message.header.segment_count = 0;
+  const std::size_t bytes = padded(kHeaderBytes + body.size());
+  Buffer frame = Buffer::allocate(bytes);
+  std::byte* const to = frame.mutable_data();
+  std::memset(to + bytes - kFrameAlignment, 0, kFrameAlignment);
+  std::memcpy(to, &message.header, kHeaderBytes);
+  if (!body.empty()) std::memcpy(to + kHeaderBytes, body.data(), body.size());
+  urgent_bytes_ = gap->queued_before + bytes;
+  insert(*gap, {.keep = std::move(frame), .data = to, .bytes = bytes, .frame = to});
+}
+
+// The first that is not within the first `untouchable` bytes; none where that is the end of the queue.
+std::optional<FrameWriter::Gap> FrameWriter::find_gap(std::size_t untouchable) const noexcept {
+  std::size_t before = 0;
+  for (std::size_t i = first_; i < pieces_.size(); before += pieces_[i++].bytes) {
+    const Piece& piece = pieces_[i];
+    const std::byte* const end = piece.data + piece.bytes;
+    if (piece.frame == nullptr || before + piece.bytes < untouchable) continue;
+    const std::byte* at = piece.frame;
+    const auto is_open = [&] {
+      return at >= piece.data && before + static_cast<std::size_t>(at - piece.data) >= untouchable &&
+             (at == end || load_header(at).kind != MessageKind::kHello);
+    };
+    while (at < end && !is_open()) at += frame_bytes_at(at);
+    if (at > end || (at == end && i + 1 == pieces_.size())) continue;
+    return Gap{.piece = i, .at = at, .queued_before = before + static_cast<std::size_t>(at - piece.data)};
+  }
+  return std::nullopt;
+}
+
+// Splits the piece where the gap is within it.
+void FrameWriter::insert(const Gap& gap, Piece&& piece) {
+  queued_bytes_ += piece.bytes;
+  const auto place = pieces_.begin() + static_cast<std::ptrdiff_t>(gap.piece);
+  const auto front = static_cast<std::size_t>(gap.at - place->data);
+  if (front == 0) {
+    pieces_.insert(place, std::move(piece));
+    return;
+  }
+  if (front == place->bytes) {
+    pieces_.insert(place + 1, std::move(piece));
+    return;
+  }
+  Piece rest{.keep = place->keep, .data = gap.at, .bytes = place->bytes - front, .frame = gap.at};
+  place->bytes = front;
+  std::array<Piece, 2> added{std::move(piece), std::move(rest)};
+  pieces_.insert(place + 1, std::make_move_iterator(added.begin()), std::make_move_iterator(added.end()));
 }
 
 // Leaves in `segment` what is streamed instead.
@@ -84,7 +147,7 @@ void FrameWriter::append_part(Buffer&& part) {
   const std::size_t bytes = part.size();
   if (bytes == 0) return;
   if (bytes <= kCopyBytes) {
-    std::memcpy(grow(bytes), part.data(), bytes);
+    std::memcpy(grow(bytes, false), part.data(), bytes);
     return;
   }
   const std::byte* const data = part.data();
@@ -94,7 +157,7 @@ void FrameWriter::append_part(Buffer&& part) {
 }
 
 // `bytes` more at the end of the queue, for the caller to fill; at most kCopyBytes and a head.
-std::byte* FrameWriter::grow(std::size_t bytes) {
+std::byte* FrameWriter::grow(std::size_t bytes, bool begins_frame) {
   if (chunk_room_ < bytes) {
     chunk_ = Buffer::allocate(kChunkBytes);
     chunk_at_ = chunk_.mutable_data();
@@ -102,7 +165,7 @@ std::byte* FrameWriter::grow(std::size_t bytes) {
     growing_ = false;
   }
   if (!growing_) {
-    pieces_.push_back({.keep = chunk_, .data = chunk_at_, .bytes = 0});
+    pieces_.push_back({.keep = chunk_, .data = chunk_at_, .bytes = 0, .frame = begins_frame ? chunk_at_ : nullptr});
     growing_ = true;
   }
   pieces_.back().bytes += bytes;
@@ -145,6 +208,7 @@ bool FrameWriter::copy_to_area() noexcept {
 
 void FrameWriter::consume(std::size_t bytes) noexcept {
   queued_bytes_ -= bytes;
+  urgent_bytes_ -= std::min(urgent_bytes_, bytes);
   if (queued_bytes_ == 0) {
     clear();
     return;
@@ -166,6 +230,7 @@ void FrameWriter::clear() noexcept {
   pieces_.clear();
   first_ = 0;
   queued_bytes_ = 0;
+  urgent_bytes_ = 0;
   chunk_ = Buffer();
   chunk_room_ = 0;
   growing_ = false;

@@ -48,9 +48,7 @@ void StreamConnection::start(ConnectionEvents& events) {
   update_watches();
 }
 
-void StreamConnection::send(Message message) {
-  if (state_ > State::kOpen || output_failed_) return;
-  writer_.append(std::move(message), stream_ == nullptr ? nullptr : stream_->payloads());
+void StreamConnection::write_soon() {
   if (state_ == State::kOpen && !write_blocked_) {
     loop_.flush_later(*this);
     if (writer_.queued_bytes() >= early_bytes_ && stream_ != nullptr) {
@@ -59,6 +57,18 @@ void StreamConnection::send(Message message) {
     }
   }
   if (writer_.queued_bytes() > limits_.output_high_bytes) above_high_ = true;
+}
+
+void StreamConnection::send(Message message) {
+  if (state_ > State::kOpen || output_failed_) return;
+  writer_.append(std::move(message), stream_ == nullptr ? nullptr : stream_->payloads());
+  write_soon();
+}
+
+void StreamConnection::send_urgent(Message message) {
+  if (state_ > State::kOpen || output_failed_) return;
+  writer_.append_first(std::move(message), stream_ == nullptr ? 0 : stream_->bytes_in_work());
+  write_soon();
 }
 
 void StreamConnection::close(Status reason) {

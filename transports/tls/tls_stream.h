@@ -39,6 +39,9 @@ class TlsStream final : public ByteStream {
                                                      IoWatcher::Callback on_writable) override;
   [[nodiscard]] IoResult read(std::span<const iovec> into) override;
   [[nodiscard]] IoResult write(std::span<const iovec> from) override;
+  [[nodiscard]] std::size_t bytes_in_work() const noexcept override {
+    return output_.empty() ? 0 : unreported_ + kRecordBytes;
+  }
   [[nodiscard]] bool holds_input() const noexcept override { return holds_input_; }
   void end_output() noexcept override;
   // The names in the peer's certificate, once that has been verified.

@@ -58,6 +58,10 @@ class ONWARD_API Connection {
   // when they are many. After close(), abort() or a failure they are dropped (on_closed tells, or has told). Body
   // and segment sizes go into the header here. At most kMaxSegments segments.
   virtual void send(Message message) = 0;
+  // As send(), for a small message that is not to wait: it leaves before what is queued and has not begun to leave, at
+  // the next place between two messages, but behind the connection's first message, and behind what was sent so
+  // before. A transport that does not queue sends it in order. Bytes count in queued_bytes() as others do.
+  virtual void send_urgent(Message message) { send(std::move(message)); }
 
   // No more is read and nothing more may be sent; what was sent before is still written (for at most
   // kCloseTimeout), then on_closed(reason). A second call changes nothing.

@@ -145,6 +145,94 @@ TEST_P(TransportConformance, DrainedMaySendMore) {
   EXPECT_TRUE(run_until([this] { return client->drained == 20; }));
 }
 
+// A request that nobody sends otherwise.
+inline constexpr std::uint64_t kUrgent = std::uint64_t{1} << 40;
+// What a transport, or a layer in it, may have in its hands when it cannot give it away.
+inline constexpr std::size_t kInHand = 200'000;
+
+TEST_P(TransportConformance, UrgentMessagesGoBeforeWhatIsQueued) {
+  constexpr std::size_t kBytes = 1000;
+  constexpr std::size_t kQueued = 2'000'000;
+  connect_pair();
+  server->pause();
+  std::uint64_t sent = 0;
+  ASSERT_TRUE(run_until([&] {
+    for (int i = 0; i < 50; ++i) client->send(make_message(++sent, kBytes));
+    return client->queued_bytes() > kQueued;
+  }));
+  run_until_quiet(loop);
+  ASSERT_GT(client->queued_bytes(), kQueued);
+  const std::size_t queued = client->queued_bytes();
+  client->send_urgent(make_message(kUrgent, 24));
+  EXPECT_GT(client->queued_bytes(), queued);
+  client->send(make_message(++sent, kBytes));
+  client->send_urgent(make_message(kUrgent + 1, 0));
+  run_until_quiet(loop);
+
+  std::uint64_t in_order = 0;
+  std::uint64_t urgent = 0;
+  std::uint64_t before_urgent = 0;
+  server->message_hook = [&](InboundMessage& message) {
+    if (message.header.call_id >= kUrgent) {
+      EXPECT_EQ(message_error(message, kUrgent + urgent, urgent == 0 ? 24 : 0), "");
+      EXPECT_EQ(in_order, urgent == 0 ? in_order : before_urgent) << "the second came later";
+      ++urgent;
+      before_urgent = in_order;
+    } else {
+      EXPECT_EQ(message_error(message, ++in_order, kBytes), "");
+    }
+  };
+  server->resume();
+  ASSERT_TRUE(run_until([&] { return in_order == sent && urgent == 2; }));
+  EXPECT_GE((sent - before_urgent) * (kBytes + sizeof(MessageHeader)) + kInHand, queued);
+}
+
+// They part no message, and keep their order, wherever the peer's reading stops.
+TEST_P(TransportConformance, UrgentMessagesGoBetweenMessagesOfEverySize) {
+  constexpr std::uint64_t kMessages = 600;
+  const auto body_of = [](std::uint64_t id) { return id % 5 == 0 ? id % 7 * 5000 : id % 100; };
+  const auto segments_of = [](std::uint64_t id) {
+    return id % 4 == 0 ? std::vector<std::size_t>{id % 11 * 30, id % 3 * 20'000} : std::vector<std::size_t>{};
+  };
+  connect_pair();
+  std::uint64_t in_order = 0;
+  std::uint64_t urgent = 0;
+  server->message_hook = [&](InboundMessage& message) {
+    const bool was_urgent = message.header.call_id >= kUrgent;
+    const std::uint64_t id = was_urgent ? kUrgent + urgent++ : ++in_order;
+    EXPECT_EQ(message_error(message, id, was_urgent ? id % 64 : body_of(id),
+                            was_urgent ? std::vector<std::size_t>{} : segments_of(id)),
+              "");
+    if (server->received % 97 == 0) server->pause();
+  };
+  std::uint64_t urgent_sent = 0;
+  for (std::uint64_t id = 1; id <= kMessages; ++id) {
+    client->send(make_message(id, body_of(id), segments_of(id)));
+    if (id % 3 != 0) continue;
+    client->send_urgent(make_message(kUrgent + urgent_sent, (kUrgent + urgent_sent) % 64));
+    ++urgent_sent;
+    if (id % 30 == 0) loop.run_once(false);
+  }
+  EXPECT_TRUE(run_until([&] {
+    server->resume();
+    return in_order == kMessages && urgent == urgent_sent;
+  }));
+}
+
+TEST_P(TransportConformance, NothingGoesBeforeTheFirstMessage) {
+  listen();
+  client = connect();
+  client->send_urgent(make_message(1, 10));
+  client->start();
+  server = accept();
+  server->message_hook = [this](InboundMessage& message) {
+    EXPECT_EQ(server->hellos, 1);
+    EXPECT_EQ(message_error(message, 1, 10), "");
+  };
+  server->start();
+  EXPECT_TRUE(run_until([this] { return server->received == 1; }));
+}
+
 // One that sends without end must not keep others waiting.
 TEST_P(TransportConformance, OtherConnectionsGetTheirTurn) {
   connect_pair();

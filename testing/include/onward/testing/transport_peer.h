@@ -43,6 +43,7 @@ class Peer final : public ConnectionEvents {
   void adopt(std::unique_ptr<Connection> connection) { connection_ = std::move(connection); }
   void start();
   void send(Message message);
+  void send_urgent(Message message);
   void close(Status reason = {});
   void abort(Status reason = {});
   void pause();
@@ -99,6 +100,11 @@ inline void Peer::start() {
 inline void Peer::send(Message message) {
   const CallGuard guard;
   connection_->send(std::move(message));
+}
+
+inline void Peer::send_urgent(Message message) {
+  const CallGuard guard;
+  connection_->send_urgent(std::move(message));
 }
 
 inline void Peer::close(Status why) {

@@ -31,6 +31,7 @@ inline constexpr std::size_t kHeaderBytes = sizeof(MessageHeader);
 inline constexpr std::size_t kSegmentLengthBytes = sizeof(std::uint64_t);
 inline constexpr std::size_t kFrameAlignment = 8;
 inline constexpr std::uint64_t kInPayloadArea = std::uint64_t{1} << 63;
+inline constexpr std::size_t kPlaceBytes = 16;
 // The first frame's body: nothing is known about the peer yet.
 inline constexpr std::size_t kMaxHelloBytes = std::size_t{64} << 10;
 
@@ -46,6 +47,9 @@ static_assert(std::endian::native == std::endian::little, "frames are little-end
   std::memcpy(&header, from, kHeaderBytes);
   return header;
 }
+
+// Bytes of a frame in the stream, of which the header and the lengths of its segments lie at `from`.
+[[nodiscard]] std::size_t frame_bytes_at(const std::byte* from) noexcept;
 
 [[nodiscard]] constexpr bool is_known(MessageKind kind) noexcept {
   return kind >= MessageKind::kHello && kind <= MessageKind::kCancel;

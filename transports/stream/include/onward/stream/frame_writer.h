@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "onward/buffer.h"
@@ -30,6 +31,10 @@ class FrameWriter {
   // go through `area`, if there is one and it has room.
   void append(Message&& message, PayloadArea* area = nullptr);
 
+  // The same for a small message, of at most kCopyBytes and without segments, that goes before what is queued: at the
+  // first place between two frames behind a HELLO, what was put first before, and the first `untouchable` bytes.
+  void append_first(Message&& message, std::size_t untouchable);
+
   // Writes once, while not empty(). kDone: all that was offered is written, there may be more.
   // kWantRead, kWantWrite: the stream is full, whether it has taken a part or not.
   [[nodiscard]] IoResult write(ByteStream& stream);
@@ -44,9 +49,20 @@ class FrameWriter {
     const std::byte* data;
     std::size_t bytes;
     std::byte* copy_to = nullptr;  // in a PayloadArea; null: into the stream
+    // The first frame that begins here, or `data + bytes` if one ends here; null where no frame does either. What was
+    // written is still there to be read.
+    const std::byte* frame = nullptr;
+  };
+  // A place between two frames.
+  struct Gap {
+    std::size_t piece = 0;
+    const std::byte* at = nullptr;  // in that piece
+    std::size_t queued_before = 0;
   };
 
-  std::byte* grow(std::size_t bytes);
+  std::byte* grow(std::size_t bytes, bool begins_frame);
+  [[nodiscard]] std::optional<Gap> find_gap(std::size_t untouchable) const noexcept;
+  void insert(const Gap& gap, Piece&& piece);
   void append_part(Buffer&& part);
   void append_large(Message&& message, PayloadArea* area);
   bool place(Buffer& segment, PayloadArea& area, std::uint64_t& length);
@@ -57,6 +73,7 @@ class FrameWriter {
   std::vector<Piece> pieces_;
   std::size_t first_ = 0;  // pieces_ before it are written
   std::size_t queued_bytes_ = 0;
+  std::size_t urgent_bytes_ = 0;  // of these, up to the end of the last message that was put first
   Buffer chunk_;
   std::byte* chunk_at_ = nullptr;  // next free byte of chunk_
   std::size_t chunk_room_ = 0;     // free bytes of chunk_

@@ -8,6 +8,7 @@
 #include "onward/buffer.h"
 #include "onward/export.h"
 #include "onward/status.h"
+#include "onward/stream/frame.h"
 
 namespace onward {
 
@@ -36,6 +37,6 @@ class ONWARD_API PayloadArea {
  protected:
   ~PayloadArea() = default;
 };
-static_assert(sizeof(PayloadArea::Place) == 16);
+static_assert(sizeof(PayloadArea::Place) == kPlaceBytes);
 
 }  // namespace onward

@@ -41,6 +41,7 @@ class ONWARD_API StreamConnection final : public Connection, private Flushable {
 
   void start(ConnectionEvents& events) override;
   void send(Message message) override;
+  void send_urgent(Message message) override;
   void close(Status reason) override;
   void abort(Status reason) override;
   void pause() override;
@@ -76,6 +77,7 @@ class ONWARD_API StreamConnection final : public Connection, private Flushable {
   void handle_end();
   void discard_input();
   void write();
+  void write_soon();
   void write_after_reading();
   void handle_output_failure(const Status& error);
   void note_drained();
