@@ -156,9 +156,15 @@ Message encode_error(std::uint64_t call_id, const Status& status, const std::str
   const auto type = builder.CreateString(status.type());
   const auto trail_offset = builder.CreateVector(trail);
   const auto signature_offset = signature.empty() ? fb::Offset<fb::String>() : builder.CreateString(signature);
+  fb::Offset<fb::String> detail_type;
+  fb::Offset<fb::Vector<std::uint8_t>> detail;
+  if (const Buffer& bytes = status.detail_bytes(); !bytes.empty()) {
+    detail_type = builder.CreateString(std::string_view(status.detail_type()).substr(0, kMaxTextBytes));
+    detail = builder.CreateVector(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  }
   Message message = finish(builder,
                            table::CreateError(builder, static_cast<std::uint8_t>(status.code()), text_offset, type,
-                                              trail_offset, signature_offset),
+                                              trail_offset, signature_offset, detail_type, detail),
                            MessageKind::kError);
   message.header.call_id = call_id;
   return message;
@@ -174,6 +180,10 @@ Result<RemoteError> decode_error(std::span<const std::byte> body) {
     for (const table::Hop* hop : *trail) {
       error.status = error.status.with_hop({text(hop->node()), text(hop->function()), text(hop->message())});
     }
+  }
+  if (const auto* detail = from->detail(); detail != nullptr && detail->size() > 0) {
+    const auto bytes = std::as_bytes(std::span(detail->data(), detail->size()));
+    error.status = error.status.with_encoded_detail(text(from->detail_type()), Buffer::copy_of(bytes));
   }
   error.signature = text(from->signature());
   return error;

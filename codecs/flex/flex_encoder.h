@@ -23,7 +23,9 @@ namespace onward::flex {
 // until their container ends; the stack lies in the object, and in pooled memory when it is long.
 class FlexEncoder final : public Encoder {
  public:
-  FlexEncoder() noexcept {}  // NOLINT(modernize-use-equals-default): leaves the arrays uninitialised
+  // With at most so many segments; what would be more goes into the body.
+  explicit FlexEncoder(std::size_t max_segments = kMaxSegments) noexcept  // leaves the arrays uninitialised
+      : max_segments_(max_segments) {}
 
   void null() override;
   void boolean(bool value) override;
@@ -149,6 +151,7 @@ class FlexEncoder final : public Encoder {
   bool blocked_ = false;  // no value may come: a key must, or the root is there
   bool sharing_ = false;  // the two tables below hold something
   Buffer slot_memory_;
+  std::size_t max_segments_;
   std::vector<Buffer> segments_;
 };
 

@@ -29,7 +29,7 @@ void FlexEncoder::write_blob(Type type, const void* data, std::size_t bytes) {
 }
 
 void FlexEncoder::write_bytes(const Buffer& value) {
-  if (value.size() < kSegmentThresholdBytes || segments_.size() == kMaxSegments) {
+  if (value.size() < kSegmentThresholdBytes || segments_.size() == max_segments_) {
     return write_blob(Type::kBlob, value.data(), value.size());
   }
   const std::size_t first = slot_count_;

@@ -157,10 +157,16 @@ void Link::send_error(std::uint64_t call_id, const Function& function, const Sta
 
 void Link::refuse(std::uint64_t call_id, const FunctionName* name, const Status& error, const std::string& signature) {
   const Status& failure = error.ok() ? Status(StatusCode::kInternal, "failed with a status of OK") : error;
-  const Status status = failure.with_hop({core_.options.name, name == nullptr ? std::string() : name->name, ""});
+  const Status status =
+      failure.with_hop({core_.options.name, name == nullptr ? std::string() : name->name, failure.hop_message()});
   Message message = wire::encode_error(call_id, status, signature);
-  if (message.payload.body.size() > max_body_bytes_) {
-    // The peer would close the connection over it.
+  // The peer would close the connection over one that it does not accept.
+  const auto too_large = [&] { return message.payload.body.size() > max_body_bytes_; };
+  if (too_large() && !status.detail_bytes().empty()) {
+    const std::string limit = "the peer accepts errors of " + std::to_string(max_body_bytes_) + " bytes";
+    message = wire::encode_error(call_id, status.without_detail(status.detail_type(), limit), signature);
+  }
+  if (too_large()) {
     const Status cut = Status(status.code(), status.message().substr(0, max_body_bytes_ / 2));
     message = wire::encode_error(call_id, cut.with_type(status.type().substr(0, max_body_bytes_ / 8)));
   }

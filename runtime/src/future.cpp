@@ -227,10 +227,11 @@ bool FutureStateBase::wait_until(std::optional<std::chrono::steady_clock::time_p
 }
 
 void FutureStateBase::destroy() noexcept {
-  if (failed() && !observed_.load(std::memory_order_relaxed)) {
+  // Who cancels does not wait.
+  if (failed() && !observed_.load(std::memory_order_relaxed) && error_.code() != StatusCode::kCancelled) {
     log(LogLevel::kWarning, "future",
-        "a failed Future was never looked at: " + error_.to_string() + " (made by " + describe(origin_) +
-            "); add on_error() or wait() for it");
+        "a failed Future was never looked at, made by " + describe(origin_) +
+            "; add on_error() or wait() for it: " + error_.to_string());
   }
   free();
 }

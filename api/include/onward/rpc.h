@@ -23,6 +23,8 @@
 
 #include "onward/call.h"
 #include "onward/call_context.h"
+#include "onward/error_detail.h"
+#include "onward/exception.h"
 #include "onward/future.h"
 #include "onward/node.h"
 #include "onward/typed_function.h"
@@ -90,7 +92,7 @@ Future<typename CompletedValue<R>::Type> call(Node& node, const Destination& to,
   static_assert(sizeof...(Params) == sizeof...(Args),
                 "the call must have as many arguments as the function has parameters");
   const Signature& signature = signature_of<R, Params...>();
-  Future<T> future(&node.loop(), std::source_location());
+  Future<T> future(&node.loop(), to.origin());
   const Result<const Codec*> codec = node.codec(to.options().codec);
   if (!codec) {
     future.try_fail(codec.error());
@@ -164,8 +166,8 @@ Future<typename detail::CompletedValue<R>::Type> rpc_async(const Destination& to
                          : rpc_async(*node, to, function, args...);
 }
 
-// rpc_async(…).wait(): blocks this thread, returns the result or throws RpcError. Throws
-// FAILED_PRECONDITION at once on a kernel thread.
+// rpc_async(…).wait(): blocks this thread, returns the result or throws: the registered exception that the function
+// has thrown (exception.h), else RpcError. Throws FAILED_PRECONDITION at once on a kernel thread.
 template <class... Arguments>
 auto rpc_sync(Arguments&&... arguments) {
   EventLoop::check_may_block("rpc_sync()");

@@ -206,4 +206,9 @@ class ONWARD_API Codec {
   [[nodiscard]] virtual Status decode(InboundMessage& message, FunctionRef<void(Decoder&)> read) const = 0;
 };
 
+// What details of errors are written in: flex, without segments. Defined in codecs/flex.
+[[nodiscard]] ONWARD_API const Codec& error_detail_codec() noexcept;
+// From then on Status::to_string() reads details with it; codecs/flex says so of its own. Any thread.
+ONWARD_API void set_detail_printer(const Codec& codec) noexcept;
+
 }  // namespace onward

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <exception>
 #include <expected>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -18,6 +19,8 @@
 #include "onward/export.h"
 
 namespace onward {
+
+class Buffer;
 
 enum class StatusCode : std::uint8_t {
   kOk = 0,
@@ -46,14 +49,15 @@ enum class StatusCode : std::uint8_t {
 struct Hop {
   std::string node;      // the name of the node that reports
   std::string function;  // the function that it ran or called; empty where there is none
-  std::string message;   // what that node adds; may be empty
+  std::string message;   // what that node adds, with_hop_message(); may be empty
 
   friend bool operator==(const Hop&, const Hop&) = default;
 };
 
-// An outcome: OK, or a code with a message, the exception type that it came from, and the trail of
-// hops, innermost first. Immutable, one pointer wide, OK is the null pointer: copying an error is
-// one atomic increment, so it may be handed to any number of callbacks. Thread-safe as a value.
+// An outcome: OK, or a code with a message, the exception type that it came from, a typed detail, and the trail
+// of hops, innermost first. All of it survives any number of hops, over any codecs. Immutable, one pointer wide, OK is
+// the null pointer: copying an error is one atomic increment, so it may be handed to any number of callbacks.
+// Thread-safe as a value.
 class [[nodiscard]] ONWARD_API Status {
  public:
   Status() noexcept = default;
@@ -81,18 +85,44 @@ class [[nodiscard]] ONWARD_API Status {
   [[nodiscard]] Status with_type(std::string type) const;
   // Adds a hop at the outer end. A trail holds at most kMaxHops; later ones are dropped.
   [[nodiscard]] Status with_hop(Hop hop) const;
+  // What this node was about when the error came to it: "while reserving seats". Becomes the message of the hop
+  // that this node adds when it passes the error on. A second one goes in front of the first: "outer: inner".
+  [[nodiscard]] Status with_hop_message(std::string_view message) const;
+  [[nodiscard]] const std::string& hop_message() const noexcept;  // not yet in a hop
 
-  // "UNAVAILABLE: connection refused [std::system_error]", then one indented line a hop.
+  // A value of any type that can be an argument, for the caller's program to read: with_detail(SeatsTaken{…}).
+  // One that is larger than kMaxDetailBytes as it is written, or cannot be written, is left out, and the message
+  // says so. Defined in onward/error_detail.h; onward/rpc.h has it.
+  template <class T>
+  [[nodiscard]] Status with_detail(const T& value) const;
+  // The detail, if there is one and it is a T: of the type that signatures describe as T is. DynamicValue is
+  // any type. Nothing else, and nothing where a peer has sent bytes that cannot be read.
+  template <class T>
+  [[nodiscard]] std::optional<T> detail() const;
+  // How signatures describe its type, "SeatsTaken", "list<string>"; empty if there is no detail.
+  [[nodiscard]] const std::string& detail_type() const noexcept;
+  // One FlexBuffers value, as it came and not verified; empty if there is no detail.
+  [[nodiscard]] const Buffer& detail_bytes() const noexcept;
+  // The two as they are; too many bytes, or none, are left out as in with_detail().
+  [[nodiscard]] Status with_encoded_detail(std::string type, Buffer bytes) const;
+  // Says in the message that, and why, the detail of `type` is not there: "70000 bytes are more than …".
+  [[nodiscard]] Status without_detail(std::string_view type, std::string_view why) const;
+
+  // "UNAVAILABLE: connection refused [std::system_error]", then indented lines: the detail, where the program
+  // has the codec flex (`detail SeatsTaken: {"left": 2}`), and one a hop.
   [[nodiscard]] std::string to_string() const;
 
   static constexpr std::size_t kMaxHops = 64;
+  static constexpr std::size_t kMaxDetailBytes = 64 << 10;
 
-  // Throws RpcError with this status unless it is OK.
+  // Unless it is OK, throws the registered exception that it came from (onward/exception.h), else RpcError.
   void throw_if_error() const;
 
  private:
   struct Rep;
   static void release(Rep* rep) noexcept;
+  template <class Change>
+  [[nodiscard]] Status changed(Change change) const;
   Rep* rep_ = nullptr;
 };
 
@@ -104,7 +134,8 @@ using Result = std::expected<T, Status>;
   return std::unexpected<Status>(Status(code, std::move(message)));
 }
 
-// The one exception that Onward throws at its users. what() is status().to_string().
+// What Onward throws at its users, but where an error came from an exception whose type is registered
+// (onward/exception.h): then that is thrown. what() is status().to_string().
 class ONWARD_API RpcError : public std::runtime_error {
  public:
   explicit RpcError(Status status) : std::runtime_error(status.to_string()), status_(std::move(status)) {}
@@ -117,8 +148,13 @@ class ONWARD_API RpcError : public std::runtime_error {
   Status status_;
 };
 
-// The one place where user exceptions become values. An RpcError gives its own status; any other
-// std::exception gives UNKNOWN with what() and its type name; anything else UNKNOWN.
+// As throw_if_error(), of an error; INTERNAL for a status of OK.
+[[noreturn]] ONWARD_API void throw_error(const Status& error);
+
+// The one place where user exceptions become values. An RpcError gives its own status, and so does a registered
+// exception that Onward has thrown (exception.h): its code, detail and trail go on. One that user code has thrown
+// gives what it is registered with. Any other std::exception gives UNKNOWN with what() and its type name;
+// anything else UNKNOWN.
 [[nodiscard]] ONWARD_API Status status_from(const std::exception_ptr& error) noexcept;
 // The same for the exception being handled; only inside a catch block.
 [[nodiscard]] ONWARD_API Status status_from_current_exception() noexcept;

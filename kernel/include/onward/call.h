@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <source_location>
 #include <string_view>
 
 #include "onward/codec.h"
@@ -50,19 +51,27 @@ class PeerHandle {
 //   rpc_async(to("b", {.timeout = 2s}), my_add_2, 1, 2);
 class Destination {
  public:
-  Destination(const char* name) : name_(name) {}         // NOLINT(google-explicit-constructor)
-  Destination(const std::string& name) : name_(name) {}  // NOLINT(google-explicit-constructor)
-  Destination(std::string_view name) : name_(name) {}    // NOLINT(google-explicit-constructor)
-  Destination(PeerHandle peer) : peer_(peer) {}          // NOLINT(google-explicit-constructor)
+  // `origin` is the line of the call, which the log names when nobody looks at how it has failed.
+  using Origin = std::source_location;
+  Destination(const char* name, Origin origin = Origin::current())  // NOLINT(google-explicit-constructor)
+      : name_(name), origin_(origin) {}
+  Destination(const std::string& name, Origin origin = Origin::current())  // NOLINT(google-explicit-constructor)
+      : name_(name), origin_(origin) {}
+  Destination(std::string_view name, Origin origin = Origin::current())  // NOLINT(google-explicit-constructor)
+      : name_(name), origin_(origin) {}
+  Destination(PeerHandle peer, Origin origin = Origin::current())  // NOLINT(google-explicit-constructor)
+      : peer_(peer), origin_(origin) {}
   Destination(const Destination& base, const CallOptions& options) : Destination(base) { options_ = options; }
 
   [[nodiscard]] std::string_view name() const noexcept { return name_; }
   [[nodiscard]] PeerHandle peer() const noexcept { return peer_; }
   [[nodiscard]] const CallOptions& options() const noexcept { return options_; }
+  [[nodiscard]] const Origin& origin() const noexcept { return origin_; }
 
  private:
   std::string_view name_;
   PeerHandle peer_;
+  Origin origin_;
   CallOptions options_;
 };
 [[nodiscard]] inline Destination to(const Destination& base, const CallOptions& options) { return {base, options}; }

@@ -150,7 +150,7 @@ class [[nodiscard]] Future {
 
   // True on either outcome.
   [[nodiscard]] bool done() const noexcept { return state_->done(); }
-  // Throws the error if it failed, FAILED_PRECONDITION if it is not done. Does not block.
+  // Throws the error if it failed (Status::throw_if_error), FAILED_PRECONDITION if it is not done. Does not block.
   [[nodiscard]] const Stored& value() const;
   // OK while pending and after success. An error that has been asked for is not reported again.
   [[nodiscard]] Status status() const {

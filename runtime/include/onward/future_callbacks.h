@@ -219,7 +219,7 @@ const typename Future<T>::Stored& Future<T>::value() const {
     throw RpcError(StatusCode::kFailedPrecondition, "value() of a Future that is not done: use wait(), or a callback");
   }
   state_->set_observed();
-  if (state_->failed()) throw RpcError(state_->error());
+  if (state_->failed()) throw_error(state_->error());
   return *state_->result();
 }
 

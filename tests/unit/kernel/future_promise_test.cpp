@@ -158,7 +158,7 @@ TEST_F(FuturePromiseTest, B16_AFailureThatNobodyLooksAtIsReportedOnceWithItsOrig
     future.mark_error(demo_error());
   }
   settle();
-  EXPECT_EQ(lines.count("a failed Future was never looked at: NOT_FOUND: gone"), 1U) << lines.text();
+  EXPECT_EQ(lines.count("add on_error() or wait() for it: NOT_FOUND: gone"), 1U) << lines.text();
   EXPECT_EQ(lines.count("future_promise_test.cpp:"), 1U) << lines.text();
 }
 

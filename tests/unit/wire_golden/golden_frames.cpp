@@ -7,8 +7,10 @@
 
 #include <cstdint>
 #include <tuple>
+#include <vector>
 
 #include "onward/codec.h"
+#include "onward/error_detail.h"
 #include "onward/flex/flex_codec.h"
 #include "onward/function.h"
 #include "onward/typed_function.h"
@@ -104,6 +106,12 @@ Status sample_error() {
       .with_hop({"a", "my_add_3", "asked b"});
 }
 
+Status error_with_detail() {
+  return Status(StatusCode::kFailedPrecondition, "not enough seats")
+      .with_detail(std::vector<std::int32_t>{7, 9})
+      .with_hop({"b", "book", ""});
+}
+
 void check_error(const InboundMessage& message, const Status& wanted, const std::string& signature) {
   EXPECT_EQ(message.header.kind, MessageKind::kError);
   EXPECT_EQ(message.header.call_id, kCallId);
@@ -111,6 +119,8 @@ void check_error(const InboundMessage& message, const Status& wanted, const std:
   ASSERT_TRUE(error) << error.error().to_string();
   EXPECT_EQ(error->status.to_string(), wanted.to_string());
   EXPECT_EQ(error->status.trail(), wanted.trail());
+  EXPECT_EQ(error->status.detail_type(), wanted.detail_type());
+  EXPECT_EQ(error->status.detail_bytes().text(), wanted.detail_bytes().text());
   EXPECT_EQ(error->signature, signature);
 }
 
@@ -180,6 +190,14 @@ std::vector<GoldenFrame> error_frames() {
        .title = "# ERROR: a std::out_of_range that has come from node b through node a.\n",
        .build = [] { return wire::encode_error(kCallId, sample_error()); },
        .check = [](InboundMessage& message) { check_error(message, sample_error(), ""); }},
+      {.name = "error_detail",
+       .title = "# ERROR: with a list<int32> as its detail, [7, 9].\n",
+       .build = [] { return wire::encode_error(kCallId, error_with_detail()); },
+       .check =
+           [](InboundMessage& message) {
+             check_error(message, error_with_detail(), "");
+             EXPECT_EQ(error_with_detail().detail_type(), "list<int32>");
+           }},
       {.name = "error_signature",
        .title = "# ERROR: the caller declares the function otherwise; the callee says how it is there.\n",
        .build = [] { return wire::encode_error(kCallId, kMismatch, kSignature); },
