@@ -172,9 +172,10 @@ template <class T>
 Result<typename Future<T>::Stored> outcome_of(const Future<T>& call) {
   try {
     return call.wait(kPatience);
-  } catch (const RpcError& error) {
-    if (!call.done()) ADD_FAILURE() << "no answer: " << error.what();
-    return std::unexpected(error.status());
+  } catch (...) {
+    const Status error = status_from_current_exception();
+    if (!call.done()) ADD_FAILURE() << "no answer: " << error.to_string();
+    return std::unexpected(error);
   }
 }
 // The error that `call` came to; OK if it succeeded.

@@ -5,7 +5,9 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <string>
+#include <vector>
 
 #include "onward/buffer.h"
 #include "onward/module.h"
@@ -27,6 +29,15 @@ struct Statistics {
 };
 ONWARD_MEMBERS(Statistics, connections, calls_in_flight, requests_in_flight)
 
+// What kFail throws.
+struct SeatsTaken : std::exception {
+  std::vector<std::string> rows;
+  std::int32_t left = 0;
+  [[nodiscard]] const char* what() const noexcept override { return "the seats are taken"; }
+};
+ONWARD_MEMBERS(SeatsTaken, rows, left)
+ONWARD_EXCEPTION(SeatsTaken, StatusCode::kFailedPrecondition)
+
 // At once.
 inline const auto kEcho = remote<std::string(std::string)>("probe.echo");
 // Who calls: "NODE, proved to be NAME".
@@ -38,6 +49,8 @@ inline const auto kBlob = remote<Buffer(std::uint64_t bytes)>("probe.blob");
 inline const auto kCount = remote<void()>("probe.count");
 // Throws std::out_of_range(text).
 inline const auto kThrow = remote<void(std::string text)>("probe.throw");
+// Throws SeatsTaken{{"A", "B"}, 2}.
+inline const auto kFail = remote<void()>("probe.fail");
 // Keeps the kernel thread until somebody has opened the FIFO `path` to write.
 inline const auto kBlock = remote<void(std::string path)>("probe.block");
 // Sends itself SIGKILL.
@@ -57,6 +70,11 @@ inline const auto kSlow = remote<void(int milliseconds)>("probe.slow");
 inline const auto kPing = remote<int(std::string peer, int depth)>("probe.ping");
 inline const auto kRelayPark = remote<std::string(std::string peer)>("probe.relay_park");
 inline const auto kRelayThrow = remote<void(std::string peer, std::string text)>("probe.relay_throw");
+// fail() at node "worker" by that codec, async; and on a thread of the pool, which adds "while booking".
+inline Remote<void()> relay_fail(const std::string& codec) { return remote<void()>("probe.relay_fail." + codec); }
+inline Remote<void()> sync_relay_fail(const std::string& codec) {
+  return remote<void()>("probe.sync_relay_fail." + codec);
+}
 // relay_throw() at `peer`, which calls throw() at `last`.
 inline const auto kRelayTwice = remote<void(std::string peer, std::string last, std::string text)>("probe.relay_twice");
 // The sum of add(i, 1) for i from 0 to count - 1, all asked for at once.

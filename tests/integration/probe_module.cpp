@@ -75,6 +75,7 @@ class ProbeModule final : public Module {
     add_parking();
     add_nested();
     add_blocking();
+    for (const char* codec : {"flex", "raw", "flatbuffers"}) add_failing(codec);
     return failure_;
   }
 
@@ -107,6 +108,12 @@ class ProbeModule final : public Module {
     });
     add(probe::kCount, [this] { ++counted_; });
     add(probe::kThrow, [](const std::string& text) { throw std::out_of_range(text); });
+    add(probe::kFail, [] {
+      probe::SeatsTaken error;
+      error.rows = {"A", "B"};
+      error.left = 2;
+      throw error;
+    });
     add(probe::kBlock, [this](const std::string& path) {
       log(LogLevel::kInfo, node_->name(), "blocks its kernel thread");
       ::close(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -156,6 +163,17 @@ class ProbeModule final : public Module {
     add(probe::kLoad, [](const std::string& peer, int total, int window, int bytes) {
       return std::make_shared<Load>(peer, total, bytes)->start(window);
     });
+  }
+
+  void add_failing(const char* codec) {
+    add(probe::relay_fail(codec), [codec] { return rpc_async(to("worker", {.codec = codec}), probe::kFail); });
+    add(probe::sync_relay_fail(codec), blocking([codec] {
+          try {
+            rpc_sync(to("worker", {.codec = codec}), probe::kFail);
+          } catch (const probe::SeatsTaken&) {
+            throw RpcError(status_from_current_exception().with_hop_message("while booking"));
+          }
+        }));
   }
 
   void add_blocking() {
