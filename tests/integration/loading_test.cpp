@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "cluster.h"
+#include "loaded/greeter.h"
 #include "onward/module_library.h"
 
 ONWARD_LINKED_MODULE(greeter);
@@ -47,6 +48,12 @@ TEST_F(Loading, OneSourceIsLinkedInOrLoaded) {
   EXPECT_EQ(call({"greet_all", R"(["a", "b"])"}), "[\"Ahoy, a\", \"Ahoy, b\"]\n");
   // An exception crosses from the module's file into the program's.
   EXPECT_THAT(call({"greet", "\"\""}), HasSubstr("nobody to greet [std::invalid_argument]"));
+  // One that both modules have registered comes out of either as itself.
+  const auto client = cluster.client();
+  EXPECT_THROW(rpc_sync(*client, "n", remote<std::string(std::string)>("greet"), "bear"), greeting::Asleep);
+  using Names = std::vector<std::string>;
+  EXPECT_THROW(rpc_sync(*client, "n", remote<Names(Names)>("greet_all"), Names{"bear"}), greeting::Asleep);
+  EXPECT_THAT(call({"greet", "bear"}), HasSubstr("ABORTED: in winter [greeting::Asleep]"));
   process.send_signal(SIGTERM);
   EXPECT_EQ(process.wait_for_end().value_or(Ending()).code, 0);
 

@@ -22,6 +22,7 @@ class Greeter final : public Module, public Greeting {
   }
   std::string greet(const std::string& name) override {
     if (name.empty()) throw std::invalid_argument("nobody to greet");
+    if (name == "bear") throw Asleep("in winter");
     return word_ + ", " + name;
   }
 
