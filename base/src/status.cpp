@@ -138,9 +138,10 @@ Status Status::with_encoded_detail(std::string type, Buffer bytes) const {
 }
 
 Status Status::without_detail(std::string_view type, std::string_view why) const {
+  constexpr std::size_t kMaxWords = 200;  // of each
   return changed([&](Rep& rep) {
-    rep.message += (rep.message.empty() ? "(its detail " : " (its detail ") + std::string(type) +
-                   " was left out: " + std::string(why) + ")";
+    rep.message += (rep.message.empty() ? "(its detail " : " (its detail ") + std::string(type.substr(0, kMaxWords)) +
+                   " was left out: " + std::string(why.substr(0, kMaxWords)) + ")";
     rep.detail_type.clear();
     rep.detail = Buffer();
   });

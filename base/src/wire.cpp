@@ -14,6 +14,8 @@ namespace {
 
 namespace fb = ::flatbuffers;
 
+constexpr std::size_t kNoteBytes = 512;  // more than Status::without_detail() adds
+
 static_assert(sizeof(table::FrameHeader) == sizeof(MessageHeader));
 static_assert(std::endian::native == std::endian::little, "MessageHeader is used as it lies on the wire");
 
@@ -183,6 +185,10 @@ Result<RemoteError> decode_error(std::span<const std::byte> body) {
   }
   if (const auto* detail = from->detail(); detail != nullptr && detail->size() > 0) {
     const auto bytes = std::as_bytes(std::span(detail->data(), detail->size()));
+    if (bytes.size() > Status::kMaxDetailBytes) {
+      // Room for the note that it was too large.
+      error.status = error.status.with_message(error.status.message().substr(0, kMaxTextBytes - kNoteBytes));
+    }
     error.status = error.status.with_encoded_detail(text(from->detail_type()), Buffer::copy_of(bytes));
   }
   error.signature = text(from->signature());

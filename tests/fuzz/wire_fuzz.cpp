@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Control messages from a peer: whatever is decoded is encoded and decoded again, and comes out as it was.
+// Control messages from a peer: whatever is decoded is encoded and decoded again, and comes out as it was. Details of
+// errors are read, too.
 //
 //   byte 0     0 HELLO, 1 GOAWAY, else ERROR
 //   the rest   the body
 #include <string>
 
 #include "fuzz_input.h"
+#include "onward/error_detail.h"
 #include "wire.h"
 
 namespace onward::fuzz {
@@ -54,7 +56,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t byte
     const auto encode = [](const wire::RemoteError& error) {
       return wire::encode_error(1, error.status, error.signature);
     };
-    const auto text_of = [](const wire::RemoteError& error) { return error.status.to_string() + error.signature; };
+    const auto text_of = [](const wire::RemoteError& error) {
+      static_cast<void>(error.status.detail<DynamicValue>());
+      return error.status.to_string() + error.signature + error.status.detail_type() +
+             std::string(error.status.detail_bytes().text());
+    };
     fuzz::check<wire::decode_error>(body.bytes(), encode, text_of);
   }
   return 0;

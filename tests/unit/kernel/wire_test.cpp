@@ -158,6 +158,20 @@ TEST(Wire, LongTextIsCut) {
   EXPECT_EQ(received->signature.size(), kMaxTextBytes);
 }
 
+TEST(Wire, LongDetailsAreLeftOutWithANote) {
+  fb::FlatBufferBuilder builder;
+  const auto text = builder.CreateString(std::string(kMaxTextBytes, 'x'));
+  const auto detail = builder.CreateVector(std::vector<std::uint8_t>(Status::kMaxDetailBytes + 1));
+  builder.Finish(table::CreateError(builder, 5, text, 0, 0, 0, text, detail));
+  const auto error = decode_error(bytes_of(builder));
+  ASSERT_TRUE(error);
+  EXPECT_TRUE(error->status.detail_bytes().empty());
+  EXPECT_THAT(error->status.message(), HasSubstr("65537 bytes are more than the 65536"));
+  const auto again = decode_error(encode_error(1, error->status).payload.body.bytes());
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->status.to_string(), error->status.to_string());
+}
+
 TEST(Wire, LongTrailsAreCutOrRefused) {
   const auto trail_of = [](std::size_t hops) {
     fb::FlatBufferBuilder builder;
