@@ -12,6 +12,8 @@ namespace detail {
 namespace {
 
 constinit thread_local ContextSlot running{};
+// What a ContextScope has put back, and nobody else may keep.
+thread_local ContextRef put_back;
 
 Status deadline_passed(const Activity* activity) {
   return {StatusCode::kDeadlineExceeded,
@@ -177,6 +179,9 @@ CurrentContext::CurrentContext(ContextState* state) noexcept
 CurrentContext::~CurrentContext() { running = before_; }
 void CurrentContext::replace(ContextState* state) noexcept { running = {.state = state}; }
 
+KeepContext::KeepContext() noexcept : before_(running) {}
+KeepContext::~KeepContext() { running = before_; }
+
 ContextRef capture_context() {
   if (running.state == nullptr && running.lazy != nullptr) return ContextRef::share(running.lazy->get());
   return ContextRef::share(running.state);
@@ -314,7 +319,10 @@ ContextScope::ContextScope(const CallContext& context) noexcept
     : context_(context.state_), before_(detail::capture_context()) {
   detail::running = {.state = context_.get()};
 }
-ContextScope::~ContextScope() { detail::running = {.state = before_.get()}; }
+ContextScope::~ContextScope() {
+  detail::running = {.state = before_.get()};
+  detail::put_back = std::move(before_);
+}
 
 const std::shared_ptr<const CallerInfo>& current_caller() noexcept {
   static const std::shared_ptr<const CallerInfo> nobody;

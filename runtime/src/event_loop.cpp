@@ -15,6 +15,7 @@
 #include "loop_state.h"
 #include "onward/context_state.h"
 #include "onward/cycle_counter.h"
+#include "onward/future_state.h"
 #include "onward/log.h"
 #include "onward/object_pool.h"
 
@@ -126,7 +127,7 @@ EventLoop::~EventLoop() {
   if (auto* manual = dynamic_cast<ManualClock*>(&clock_)) manual->unsubscribe(this);
   {
     const Running running(this);
-    background_->cancel(Status(StatusCode::kUnavailable, "the node has shut down"));
+    background_->cancel(detail::node_ended());
   }
   bury();
   TaskList left;

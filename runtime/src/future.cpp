@@ -10,18 +10,17 @@
 namespace onward::detail {
 namespace {
 
-// What the loop's end leaves for Futures that nobody can answer any more.
-const Status& node_ended() {
-  static const Status status(StatusCode::kUnavailable, "the node has shut down");
-  return status;
-}
-
 std::string describe(const std::source_location& origin) {
   if (origin.line() == 0) return "the kernel, for a call";
   return std::string(origin.file_name()) + ":" + std::to_string(origin.line());
 }
 
 }  // namespace
+
+const Status& node_ended() noexcept {
+  static const Status status(StatusCode::kUnavailable, "the node has shut down");
+  return status;
+}
 
 constinit thread_local BreakScope* BreakScope::current_ = nullptr;
 
@@ -70,7 +69,8 @@ void FutureStateBase::publish(Phase phase) noexcept {
       waiter->wake();
       waiter = next;
     }
-    schedule = first_ != nullptr && !std::exchange(scheduled_, true);
+    schedule = first_ != nullptr && !scheduled_;
+    if (schedule) scheduled_ = true;
   }
   if (!schedule) return;
   add_reference();
@@ -96,7 +96,8 @@ void FutureStateBase::add_callback(FutureCallback& callback) noexcept {
     const SpinLock lock(*this);
     (last_ == nullptr ? first_ : last_->next_) = &callback;
     callback.previous_ = std::exchange(last_, &callback);
-    schedule = done() && !std::exchange(scheduled_, true);
+    schedule = done() && !scheduled_;
+    if (schedule) scheduled_ = true;
   }
   if (!schedule) return;
   add_reference();
@@ -105,7 +106,7 @@ void FutureStateBase::add_callback(FutureCallback& callback) noexcept {
 
 bool FutureStateBase::remove_callback(FutureCallback& callback) noexcept {
   const SpinLock lock(*this);
-  if (done()) return false;
+  if (done() || shielded_) return false;
   (callback.previous_ == nullptr ? first_ : callback.previous_->next_) = callback.next_;
   (callback.next_ == nullptr ? last_ : callback.next_->previous_) = callback.previous_;
   callback.next_ = callback.previous_ = nullptr;

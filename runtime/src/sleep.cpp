@@ -24,7 +24,7 @@ class Sleeper final : public LoopTask, public WheelTimer, public detail::CancelL
     context_->remove_listener(*this);
     end({});
   }
-  void on_dropped() noexcept override { end(Status(StatusCode::kUnavailable, "the node has shut down")); }
+  void on_dropped() noexcept override { end(detail::node_ended()); }
   void on_cancelled(const Status& reason) noexcept override {
     EventLoop::current()->disarm(*this);
     end(reason);

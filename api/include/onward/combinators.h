@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <concepts>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -13,8 +14,10 @@
 #include <vector>
 
 #include "onward/event_loop.h"
+#include "onward/call_context.h"
 #include "onward/future.h"
 #include "onward/sleep.h"
+#include "onward/task.h"
 
 namespace onward {
 namespace detail {
@@ -202,6 +205,19 @@ template <class T>
     }
   });
   return result;
+}
+
+// The same for what `function()` returns, a Future or a Task. It runs in a context of its own: what it calls is told the
+// shorter time, and is cancelled when that is over.
+template <class F>
+  requires std::invocable<F&>
+[[nodiscard]] auto with_timeout(F function, Duration timeout) {
+  const ContextScope scope(CallContext::current().child({.timeout = timeout}));
+  if constexpr (detail::kIsTask<std::invoke_result_t<F&>>) {
+    return with_timeout(spawn(std::move(function)), timeout);
+  } else {
+    return with_timeout(function(), timeout);
+  }
 }
 
 // Blocks until all have succeeded and returns their values, or throws the first error in time.

@@ -27,6 +27,8 @@
 #include "onward/exception.h"
 #include "onward/future.h"
 #include "onward/node.h"
+#include "onward/retry.h"
+#include "onward/task.h"
 #include "onward/typed_function.h"
 #include "onward/value.h"
 

@@ -3,6 +3,7 @@
 // From a plain C++ signature to a Function.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -12,6 +13,7 @@
 
 #include "onward/function.h"
 #include "onward/identity.h"
+#include "onward/task.h"
 #include "onward/value.h"
 
 namespace onward {
@@ -50,10 +52,17 @@ const Signature& signature_of() {
   return signature;
 }
 
+template <class T>
+inline constexpr bool kIsView = std::is_same_v<T, std::string_view>;
+template <class T, std::size_t N>
+inline constexpr bool kIsView<std::span<T, N>> = true;
+
 template <class F>
 struct Callable : Callable<decltype(&F::operator())> {};
 template <class R, class... Args>
 struct Callable<R (*)(Args...)> {
+  // What a coroutine may take: it lives longer than what a reference, or a view, refers to.
+  static constexpr bool kOwnsArguments = (!std::is_reference_v<Args> && ...) && (!kIsView<Args> && ...);
   using Result = R;
   using Arguments = std::tuple<std::remove_cvref_t<Args>...>;
   static const Signature& signature() { return signature_of<R, Args...>(); }
@@ -126,7 +135,7 @@ class TypedFunction final : public Function {
  public:
   TypedFunction(const FunctionName& name, F function, std::string documentation)
       : Function(name, Callable<F>::signature(),
-                 kOnPool ? RunMode::kBlocking : (FutureTraits<R>::is_future ? RunMode::kAsync : RunMode::kDirect),
+                 kOnPool ? RunMode::kBlocking : (FutureTraits<R>::is_future || kIsTask<R> ? RunMode::kAsync : RunMode::kDirect),
                  std::move(documentation)),
         function_(std::move(function)) {}
 
@@ -151,9 +160,14 @@ class TypedFunction final : public Function {
   void answer(IncomingCall& call, Arguments& arguments) const {
     const std::uint64_t call_id = call.message.header.call_id;
     if constexpr (kOnPool) {
+      static_assert(!kIsTask<R>, "a coroutine runs on the kernel thread: register it without blocking()");
       park(call, call.pool.run([this, moved = std::move(arguments)]() mutable -> R {
         return std::apply(function_, std::move(moved));
       }));
+    } else if constexpr (kIsTask<R>) {
+      static_assert(Callable<F>::kOwnsArguments,
+                    "a coroutine takes its parameters by value: references and views are gone at its first co_await");
+      park(call, spawn(std::apply(function_, std::move(arguments))));
     } else if constexpr (FutureTraits<R>::is_future) {
       park(call, std::apply(function_, std::move(arguments)));
     } else if constexpr (std::is_void_v<R>) {

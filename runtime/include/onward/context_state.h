@@ -192,6 +192,18 @@ class ONWARD_API CurrentContext {
   ContextSlot before_;
 };
 
+// Puts back, when it goes, what was current when it came: around code that may leave something else.
+class ONWARD_API KeepContext {
+ public:
+  KeepContext() noexcept;
+  ~KeepContext();
+  KeepContext(const KeepContext&) = delete;
+  KeepContext& operator=(const KeepContext&) = delete;
+
+ private:
+  ContextSlot before_;
+};
+
 // The current one, made if need be; null where there is none.
 [[nodiscard]] ONWARD_API ContextRef capture_context();
 [[nodiscard]] ONWARD_API const Activity* current_activity() noexcept;

@@ -33,6 +33,8 @@ namespace onward {
 
 template <class T>
 class Future;
+template <class T = void>
+class Task;  // onward/task.h
 
 namespace detail {
 
@@ -85,6 +87,11 @@ template <class F>
 struct InvokeResult<F, void> {
   using Type = std::invoke_result_t<F&>;
 };
+
+template <class T>
+inline constexpr bool kIsTask = false;
+template <class T>
+inline constexpr bool kIsTask<Task<T>> = true;
 
 struct FutureAccess;
 

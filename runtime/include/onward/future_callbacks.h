@@ -128,6 +128,8 @@ void complete_with(const Future<U>& child, Produce&& produce) {
         }
       });
     }
+  } else if constexpr (kIsTask<R>) {
+    add_forward(spawn(produce(), FutureAccess::state(child)->loop()), child);
   } else if constexpr (std::is_same_v<R, Status>) {
     const Status status = produce();
     status.ok() ? child.try_complete({}) : child.try_fail(status);

@@ -28,6 +28,9 @@ namespace onward::detail {
 
 class FutureStateBase;
 
+// What the loop's end leaves for Futures that nobody can answer any more.
+[[nodiscard]] ONWARD_API const Status& node_ended() noexcept;
+
 // Run once, on the loop's thread, after completion; then it is gone. Pooled.
 class ONWARD_API FutureCallback {
  public:
@@ -127,6 +130,9 @@ class ONWARD_API FutureStateBase : public LoopTask {
   void add_callback(FutureCallback& callback) noexcept;
   // Takes back one that was added; false if it is too late for that: then it will run, or is dropped. Any thread.
   bool remove_callback(FutureCallback& callback) noexcept;
+  // A coroutine that waits for it is not woken up before it is done: remove_callback() is always too late. Before it is
+  // shared.
+  void shield() noexcept { shielded_ = true; }
   // Of a thread, or a coroutine, that waits through a handle, and so cannot complete the Future by it.
   void begin_wait() noexcept;
   void end_wait() noexcept { waiting_.fetch_sub(1, std::memory_order_seq_cst); }
@@ -195,7 +201,8 @@ class ONWARD_API FutureStateBase : public LoopTask {
   std::atomic<bool> shared_{false};
   std::atomic<bool> observed_{false};
   std::atomic<bool> abandoned_{false};
-  bool scheduled_ = false;  // under the lock
+  bool scheduled_ : 1 = false;  // under the lock, both
+  bool shielded_ : 1 = false;
 };
 
 // Holds Result<T>; void is stored as std::monostate.

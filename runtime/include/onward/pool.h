@@ -39,7 +39,8 @@ class ONWARD_API Pool {
 
   // Runs `function` on a pool thread; what it returns or throws completes the Future (Futures and Results
   // are opened). Any thread; never blocks. Jobs begin in the order in which they came, and run in the CallContext that
-  // they were given in, whose deadline is theirs, if that is earlier. The Future fails with
+  // they were given in, whose deadline is theirs, if that is earlier. A coroutine that awaits one waits for its end even
+  // when its call is cancelled, as the job may use the coroutine's locals. The Future fails with
   //   RESOURCE_EXHAUSTED  at once when queue_limit jobs wait; or when the job has a deadline, and would wait for more
   //                       than half of the time until then. How long that is, is told by how long jobs of the same
   //                       functions took before: a moving average for each
@@ -114,6 +115,7 @@ auto Pool::run(F function, TimePoint deadline)
     -> Future<typename detail::CompletedValue<std::invoke_result_t<F&>>::Type> {
   using T = typename detail::CompletedValue<std::invoke_result_t<F&>>::Type;
   Future<T> future(&loop_);
+  detail::FutureAccess::state(future)->shield();
   Job job([future, function = std::move(function)](const Status& go) mutable {
     if (!go.ok()) {
       future.try_fail(go);
