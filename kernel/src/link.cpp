@@ -185,7 +185,8 @@ void Link::on_goaway(const InboundMessage& message) {
   const Result<Status> reason = wire::decode_goaway(message.body);
   state_ = State::kDraining;
   goaway_ = reason ? *reason : reason.error();
-  core_.log(dialled_ && !core_.draining ? LogLevel::kInfo : LogLevel::kDebug, describe() + " takes no more calls: " + goaway_.message());
+  core_.log(dialled_ && !core_.draining ? LogLevel::kInfo : LogLevel::kDebug,
+            describe() + " takes no more calls: " + goaway_.message());
   if (peer_ != nullptr) peer_->on_link_draining(*this);
 }
 

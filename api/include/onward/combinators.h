@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include "onward/event_loop.h"
 #include "onward/call_context.h"
+#include "onward/event_loop.h"
 #include "onward/future.h"
 #include "onward/sleep.h"
 #include "onward/task.h"
@@ -207,8 +207,8 @@ template <class T>
   return result;
 }
 
-// The same for what `function()` returns, a Future or a Task. It runs in a context of its own: what it calls is told the
-// shorter time, and is cancelled when that is over.
+// The same for what `function()` returns, a Future or a Task. It runs in a context of its own: what it calls is told
+// the shorter time, and is cancelled when that is over.
 template <class F>
   requires std::invocable<F&>
 [[nodiscard]] auto with_timeout(F function, Duration timeout) {

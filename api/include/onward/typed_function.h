@@ -135,7 +135,8 @@ class TypedFunction final : public Function {
  public:
   TypedFunction(const FunctionName& name, F function, std::string documentation)
       : Function(name, Callable<F>::signature(),
-                 kOnPool ? RunMode::kBlocking : (FutureTraits<R>::is_future || kIsTask<R> ? RunMode::kAsync : RunMode::kDirect),
+                 kOnPool ? RunMode::kBlocking
+                         : (FutureTraits<R>::is_future || kIsTask<R> ? RunMode::kAsync : RunMode::kDirect),
                  std::move(documentation)),
         function_(std::move(function)) {}
 

@@ -13,9 +13,9 @@
 #pragma once
 
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <functional>
-#include <initializer_list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -37,15 +37,16 @@ namespace onward {
 // A set of status codes: {StatusCode::kUnavailable, StatusCode::kAborted}.
 class StatusCodes {
  public:
-  constexpr StatusCodes(std::initializer_list<StatusCode> codes) noexcept {  // NOLINT(google-explicit-constructor)
-    for (const StatusCode code : codes) bits_ |= std::uint32_t{1} << static_cast<unsigned>(code);
-  }
+  // No initializer_list: g++ 12 cannot have one in a co_await expression, as a default argument would.
+  template <std::same_as<StatusCode>... Code>
+  constexpr StatusCodes(Code... codes) noexcept  // NOLINT(google-explicit-constructor): a set is its members
+      : bits_((0U | ... | (std::uint32_t{1} << static_cast<unsigned>(codes)))) {}
   [[nodiscard]] constexpr bool has(StatusCode code) const noexcept {
     return (bits_ >> static_cast<unsigned>(code) & 1) != 0;
   }
 
  private:
-  std::uint32_t bits_ = 0;
+  std::uint32_t bits_;
 };
 
 // What keeps retries from making an outage worse: a bucket of tokens that those share who call the same peers. Each

@@ -84,7 +84,9 @@ TEST_F(TaskTest, SpawnedFromAnotherThreadItBeginsOnTheLoop) {
 TEST_F(TaskTest, OneThatNobodyRunsIsDestroyed) {
   const auto make = [](std::shared_ptr<int> held) -> Task<int> { co_return *held; };
   auto held = std::make_shared<int>(1);
-  { const Task<int> never = make(held); }
+  {
+    const Task<int> never = make(held);
+  }
   EXPECT_EQ(held.use_count(), 1);
 }
 
