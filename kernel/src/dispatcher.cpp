@@ -33,8 +33,9 @@ void Link::on_request(InboundMessage& message) {
            function->signature().text);
     return;
   }
-  if (core_.draining) {
-    refuse_with(StatusCode::kUnavailable, "the node is shutting down");
+  if (drain_ == Drain::kAcknowledged || core_.stopped.load(std::memory_order_relaxed)) {
+    refuse_with(StatusCode::kUnavailable, core_.draining ? "the node is shutting down; the call has not begun"
+                                                         : "the connection takes no more calls; this has not begun");
     return;
   }
   if (requests_in_flight >= core_.options.max_in_flight) {

@@ -7,6 +7,12 @@
 #include "peers.h"
 
 namespace onward {
+namespace {
+
+// What the PING behind a GOAWAY has as its number: "drain".
+constexpr std::uint64_t kDrainPing = 0x6E'6961'7264;
+
+}  // namespace
 
 Link::Link(NodeCore& core, std::unique_ptr<Connection> connection, Peer* dialled, const ListenOptions* listener)
     : core_(core),
@@ -14,12 +20,14 @@ Link::Link(NodeCore& core, std::unique_ptr<Connection> connection, Peer* dialled
       peer_(dialled),
       listener_(listener),
       dialled_(dialled != nullptr),
-      handshake_timer_(
-          *core.loop,
-          [this] {
-            connection_->abort(Status(StatusCode::kUnavailable,
-                                      "no HELLO within 10 s: what answers there is no node of Onward, or it hangs"));
-          }),
+      handshake_timer_(*core.loop,
+                       [this] {
+                         connection_->abort(Status(
+                             StatusCode::kUnavailable,
+                             drain_ == Drain::kAsked
+                                 ? "no HELLO yet, and the node does not wait for it any more"
+                                 : "no HELLO within 10 s: what answers there is no node of Onward, or it hangs"));
+                       }),
       description_(connection_->description()) {}
 
 // The connection outlives its own callbacks, from which this may come.
@@ -67,20 +75,36 @@ void Link::close(const Status& reason) {
   }
 }
 
-void Link::send_goaway(const Status& reason) {
-  if (state_ == State::kReady || state_ == State::kDraining) connection_->send_urgent(wire::encode_goaway(reason));
+void Link::drain(const Status& reason) {
+  if (drain_ != Drain::kNone || state_ == State::kClosed || is_with_itself()) return;
+  drain_ = Drain::kAsked;
+  // A peer that has not said HELLO may have ours, and have sent requests behind its own.
+  connection_->send_urgent(wire::encode_goaway(reason));
+  connection_->send_urgent(wire::bare(MessageKind::kPing, kDrainPing));
+  if (state_ == State::kHandshake && !dialled_) handshake_timer_.arm(kDrainHandshakeTimeout);
+}
+
+void Link::on_pong(std::uint64_t number) {
+  if (number != kDrainPing || drain_ != Drain::kAsked) return;
+  drain_ = Drain::kAcknowledged;
+  core_.check_drained();
+}
+
+bool Link::is_with_itself() const {
+  return dialled_ ? peer_ != nullptr && peer_->is_this_node() : listener_ == nullptr;
 }
 
 void Link::retire(const Status& reason) {
   if (is_retired() || state_ == State::kClosed) return;
   retirement_ = Retirement::kWaits;
   ++core_.retiring;
-  send_goaway(reason);
+  drain(reason);
   core_.check_drained();
 }
 
 void Link::close_if_retired() {
-  if (retirement_ != Retirement::kWaits || calls != nullptr || requests_in_flight > 0) return;
+  if (retirement_ != Retirement::kWaits || calls != nullptr || requests_in_flight > 0 || drain_ == Drain::kAsked)
+    return;
   retirement_ = Retirement::kCloses;
   --core_.retiring;
   close({});
@@ -130,8 +154,10 @@ void Link::on_message(InboundMessage& message) {
       if (detail::ParkedReply* reply = parked_.find(message.header.call_id); reply != nullptr)
         reply->cancel(Status(StatusCode::kCancelled, "the caller, " + describe() + ", waits no longer"));
       break;  // else it has been answered, or runs on the pool
-    case MessageKind::kRequest:
     case MessageKind::kPong:
+      on_pong(message.header.call_id);
+      break;
+    case MessageKind::kRequest:
       break;
   }
 }
@@ -176,7 +202,7 @@ void Link::on_hello(const InboundMessage& message) {
   for (const auto& codec : hello->codecs) codecs_.set(codec.id);
   state_ = State::kReady;
   core_.log(LogLevel::kDebug, "connected with " + describe() + ", " + hello->software);
-  if (core_.draining) send_goaway(Status(StatusCode::kUnavailable, "the node is shutting down"));
+  if (core_.draining) drain(Status(StatusCode::kUnavailable, "the node is shutting down"));
   if (peer_ == nullptr) peer_ = &core_.peers->retain(node_);
   peer_->on_link_ready(*this, dialled_);
 }

@@ -30,8 +30,9 @@ struct ListenOptions;
 class Link final : public ConnectionEvents, public ReplySink {
  public:
   enum class State : std::uint8_t { kHandshake, kReady, kDraining, kClosed };
-  // A peer must have said HELLO by then.
+  // A peer must have said HELLO by then; sooner where the node waits for it to end.
   static constexpr Duration kHandshakeTimeout = std::chrono::seconds(10);
+  static constexpr Duration kDrainHandshakeTimeout = std::chrono::seconds(1);
   // Output beyond that many times limits.output_high_bytes is too much, and a peer that sends this many messages
   // more is let go.
   static constexpr std::size_t kOverloadFactor = 4;
@@ -50,7 +51,14 @@ class Link final : public ConnectionEvents, public ReplySink {
   }
   // Flushes what was sent; then the connection closes.
   void close(const Status& reason);
-  void send_goaway(const Status& reason);
+  // Asks the peer to send no more requests: GOAWAY, and behind it PING. Those that come before its PONG are served,
+  // as it sent them before it knew; later ones are refused. Nothing on a link of the node with itself, where what
+  // comes is part of what the node still does.
+  void drain(const Status& reason);
+  // Requests may still come that the peer sent before it knew.
+  [[nodiscard]] bool awaits_acknowledgement() const noexcept {
+    return drain_ == Drain::kAsked && (state_ != State::kHandshake || !dialled_);
+  }
   // No new calls, either way; it closes when those that are in flight are done.
   void retire(const Status& reason);
   [[nodiscard]] bool is_retired() const noexcept { return retirement_ != Retirement::kNone; }
@@ -102,6 +110,8 @@ class Link final : public ConnectionEvents, public ReplySink {
   // Whether what HELLO says may be so: versions, and who the peer is.
   [[nodiscard]] Status check_hello(const wire::Hello& hello) const;
   void on_goaway(const InboundMessage& message);
+  void on_pong(std::uint64_t number);
+  [[nodiscard]] bool is_with_itself() const;
   void on_request(InboundMessage& message);
   // The metadata that came with a request, if any; false if it is malformed, and the peer has been told.
   [[nodiscard]] bool take_metadata(InboundMessage& message, std::shared_ptr<const CallMetadata>& metadata);
@@ -122,6 +132,8 @@ class Link final : public ConnectionEvents, public ReplySink {
   bool paused_ = false;
   enum class Retirement : std::uint8_t { kNone, kWaits, kCloses };
   Retirement retirement_ = Retirement::kNone;
+  enum class Drain : std::uint8_t { kNone, kAsked, kAcknowledged };
+  Drain drain_ = Drain::kNone;
   State state_ = State::kHandshake;
   Timer handshake_timer_;
   std::string description_;

@@ -5,6 +5,8 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -92,7 +94,12 @@ class NodeCore final {
   Status listen(const ListenOptions& where);
   [[nodiscard]] Transport* transport_for(std::string_view scheme) const;
   [[nodiscard]] std::string schemes() const;
-  void await_stage(std::chrono::steady_clock::time_point deadline, const std::function<std::function<bool()>()>& begin);
+  // How long a stage of stop() may take: until the drain's end; for two seconds; until the later of both.
+  enum Stage : std::uint8_t { kDrain, kAfterDrain, kModule };
+  void drain_until(Duration drain);
+  void await_stage(Stage stage, const std::function<std::function<bool()>()>& begin);
+  void await_stage_until(Stage stage, std::chrono::steady_clock::time_point soon);
+  [[nodiscard]] bool all_acknowledged() const noexcept;
   void check_stage();
   void close_retired() const;
   enum class ModuleStop : std::uint8_t { kStopping, kStopped, kOver };
@@ -105,7 +112,10 @@ class NodeCore final {
   std::thread thread_;
   std::mutex stop_mutex_;
   std::function<bool()> stage_reached_;
-  std::function<void()> on_stage_reached_;
+  std::mutex stage_mutex_;  // of what follows
+  std::condition_variable stage_changed_;
+  bool stage_over_ = false;
+  std::chrono::steady_clock::time_point drain_end_ = std::chrono::steady_clock::time_point::max();
 };
 
 }  // namespace onward

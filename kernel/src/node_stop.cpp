@@ -2,7 +2,7 @@
 //
 // How a node ends. Each stage runs on the loop and is awaited, for a bounded time, by the thread that
 // called stop(): the loop turns on meanwhile, so that answers leave and Futures complete.
-#include <future>
+#include <algorithm>
 #include <memory>
 #include <optional>
 
@@ -16,19 +16,19 @@ constexpr Duration kStageTimeout = std::chrono::seconds(2);
 }  // namespace
 
 void NodeCore::stop(Duration drain) {
+  drain_until(drain);
   const std::lock_guard lock(stop_mutex_);
   if (!thread_.joinable()) return;
   const Status ended(StatusCode::kUnavailable, "node " + options.name + " is shutting down");
-  const auto deadline = std::chrono::steady_clock::now() + drain;
 
-  await_stage(deadline, [&] {
+  await_stage(kDrain, [&] {
     draining = true;
     for (auto& entrance : entrances_) loop->dispose(std::move(entrance->listener));
-    for (Link* link = links; link != nullptr; link = link->next) link->send_goaway(ended);
-    return [this] { return requests_in_flight() == 0 && caller.in_flight() == 0; };
+    for (Link* link = links; link != nullptr; link = link->next) link->drain(ended);
+    return [this] { return requests_in_flight() == 0 && caller.in_flight() == 0 && all_acknowledged(); };
   });
   stopped = true;
-  await_stage(std::chrono::steady_clock::now() + kStageTimeout, [&] {
+  await_stage(kAfterDrain, [&] {
     for (Link* link = links; link != nullptr; link = link->next) {
       while (link->calls != nullptr) caller.fail(*link->calls, ended);
     }
@@ -39,7 +39,7 @@ void NodeCore::stop(Duration drain) {
   });
   while (!modules_.all_stopped()) {
     const auto progress = std::make_shared<ModuleStop>(ModuleStop::kStopping);
-    await_stage(std::max(deadline, std::chrono::steady_clock::now() + kStageTimeout), [&] {
+    await_stage(kModule, [&] {
       stop_last_module(progress);
       return [progress] { return *progress == ModuleStop::kStopped; };
     });
@@ -55,7 +55,7 @@ void NodeCore::stop(Duration drain) {
   }
   handle->end_waits();
   pool->stop();
-  await_stage(std::chrono::steady_clock::now() + kStageTimeout, [&] {
+  await_stage(kAfterDrain, [&] {
     for (Link* link = links; link != nullptr;) {
       Link* next = link->next;
       link->close(ended);
@@ -69,30 +69,57 @@ void NodeCore::stop(Duration drain) {
   log(LogLevel::kDebug, "has stopped");
 }
 
+// The earliest that anybody has asked for.
+void NodeCore::drain_until(Duration drain) {
+  const std::lock_guard lock(stage_mutex_);
+  const auto now = std::chrono::steady_clock::now();
+  if (drain < drain_end_ - now) drain_end_ = now + drain;
+  stage_changed_.notify_all();
+}
+
 // Runs `begin` on the loop, then waits until what it returned holds; it is asked again whenever a call, a
-// request, a link or a module has ended.
-void NodeCore::await_stage(std::chrono::steady_clock::time_point deadline,
-                           const std::function<std::function<bool()>()>& begin) {
-  std::promise<void> reached;
-  std::future<void> done = reached.get_future();
+// request, a link or a module has ended, or a peer has acknowledged.
+void NodeCore::await_stage(Stage stage, const std::function<std::function<bool()>()>& begin) {
   static_cast<void>(run_on_loop([&]() -> Status {
+    stage_over_ = false;
     stage_reached_ = begin();
-    on_stage_reached_ = [&] { reached.set_value(); };
     check_drained();
     return {};
   }));
-  static_cast<void>(done.wait_until(deadline));
+  await_stage_until(stage, std::chrono::steady_clock::now() + kStageTimeout);
   static_cast<void>(run_on_loop([&]() -> Status {
     stage_reached_ = nullptr;
-    on_stage_reached_ = nullptr;
     return {};
   }));
+}
+
+void NodeCore::await_stage_until(Stage stage, std::chrono::steady_clock::time_point soon) {
+  std::unique_lock lock(stage_mutex_);
+  while (!stage_over_) {
+    // Asked each time: somebody may have asked for an earlier end.
+    const auto end = stage == kDrain ? drain_end_ : (stage == kModule ? std::max(drain_end_, soon) : soon);
+    if (std::chrono::steady_clock::now() >= end) return;
+    if (end == std::chrono::steady_clock::time_point::max()) {
+      stage_changed_.wait(lock);
+    } else {
+      stage_changed_.wait_until(lock, end);
+    }
+  }
 }
 
 void NodeCore::check_stage() {
   if (!stage_reached_ || !stage_reached_()) return;
   stage_reached_ = nullptr;
-  on_stage_reached_();
+  const std::lock_guard lock(stage_mutex_);
+  stage_over_ = true;
+  stage_changed_.notify_all();
+}
+
+bool NodeCore::all_acknowledged() const noexcept {
+  for (const Link* link = links; link != nullptr; link = link->next) {
+    if (link->awaits_acknowledgement()) return false;
+  }
+  return true;
 }
 
 // Its Future may complete when there is no node any more: then the progress is over.

@@ -16,6 +16,8 @@ Peer::Peer(NodeCore& core, std::string name, std::vector<std::string> urls)
       urls_(std::move(urls)),
       retry_timer_(*core.loop, [this] { dial(); }) {}
 
+bool Peer::is_this_node() const { return name_ == core_.options.name && urls_.empty(); }
+
 std::string Peer::describe() const {
   return urls_.size() != 1 || urls_.front() == name_ ? name_ : name_ + " (" + urls_.front() + ")";
 }
@@ -74,7 +76,7 @@ void Peer::forget_waiting(OutgoingCall& call) noexcept {
 
 void Peer::dial() {
   if (core_.stopped.load(std::memory_order_relaxed) || waiting_.empty()) return;
-  if (name_ == core_.options.name && urls_.empty()) {
+  if (is_this_node()) {
     dialling_ = &core_.add_link(core_.connect_to_self(), this);
     return;
   }

@@ -31,6 +31,8 @@ class Peer {
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   // The name that its HELLO must say; empty where it was given by URL alone.
   [[nodiscard]] const std::string& expected_name() const noexcept { return expected_name_; }
+  // Calls to it stay in this node.
+  [[nodiscard]] bool is_this_node() const;
   // The link for new calls; null when there is none that is ready.
   [[nodiscard]] Link* ready_link() const noexcept { return link_; }
   [[nodiscard]] std::string describe() const;  // "b (tcp://127.0.0.1:7000)", "b" where it has several URLs

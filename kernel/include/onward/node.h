@@ -96,9 +96,10 @@ class ONWARD_API Node {
   // everything that had started has stopped. Once.
   Status start();
 
-  // Ends it: listeners close, peers are told, new calls are refused with UNAVAILABLE; calls in flight finish, or
-  // at `drain` fail with UNAVAILABLE; connections flush and close; modules stop; the pool joins. Every
-  // Future of this node completes. Blocks; any thread but the node's own. Twice is fine.
+  // Ends it: listeners close; peers are told, and what they have sent before they knew is still served; later
+  // requests are refused with UNAVAILABLE. Calls in flight finish, or at `drain` fail with UNAVAILABLE; connections
+  // flush and close; modules stop; the pool joins. Every Future of this node completes. Blocks; any thread but the
+  // node's own. Twice is fine; from a second thread meanwhile, the earlier end of the drain holds for both.
   void stop(Duration drain = std::chrono::seconds(5));
 
   [[nodiscard]] const std::string& name() const noexcept;

@@ -67,6 +67,14 @@ class ScriptedPeer {
     }));
     return found;
   }
+  // The next message of any kind.
+  [[nodiscard]] std::optional<Message> next_of_any() {
+    std::unique_lock lock(mutex_);
+    if (!changed_.wait_for(lock, kHang, [&] { return !sent_.empty(); })) return std::nullopt;
+    Message message = std::move(sent_.front());
+    sent_.pop_front();
+    return message;
+  }
   // Why the node closed the connection; DEADLINE_EXCEEDED if it does not.
   [[nodiscard]] Status wait_closed() {
     std::unique_lock lock(mutex_);
