@@ -100,26 +100,41 @@ void reload_node(Node& node, const std::string& config_path, Modules linked, Nod
   service_manager::tell_ready(node, reloaded ? "" : "SIGHUP: not reloaded, its log says why");
 }
 
+// The next signal, or kWoken; nothing is reloaded any more.
+std::optional<int> await_end(SignalPipe& signals, Duration timeout) {
+  std::optional<int> next = SIGHUP;
+  while (next == SIGHUP) next = signals.wait(timeout);
+  return next;
+}
+
 // Blocks until it has stopped, and ends the process where that cannot be waited for.
 void stop_node(Node& node, Duration drain, SignalPipe& signals, int signal_number) {
   const auto drain_ms = std::chrono::duration_cast<std::chrono::milliseconds>(drain).count();
   log(LogLevel::kInfo, node.name(),
       std::string("SIG") + sigabbrev_np(signal_number) + ": no new calls; those in flight have " +
-          std::to_string(drain_ms) + " ms to finish (a second signal ends the process at once)");
+          std::to_string(drain_ms) + " ms to finish (a second signal fails them at once)");
   service_manager::tell_stopping(node, drain + kStopGrace);
   std::thread stopper([&] {
     node.stop(drain);
     signals.wake();
   });
-  std::optional<int> next = SIGHUP;
-  while (next == SIGHUP) next = signals.wait(drain + kStopGrace);  // nothing is reloaded any more
+  std::thread hurry;
+  std::optional<int> next = await_end(signals, drain + kStopGrace);
+  if (next && next != SignalPipe::kWoken) {
+    log(LogLevel::kWarning, node.name(),
+        std::string("SIG") + sigabbrev_np(*next) +
+            " again: calls in flight fail now (a third signal ends the process at once)");
+    hurry = std::thread([&node] { node.stop(Duration::zero()); });  // ends the drain of the other
+    next = await_end(signals, kStopGrace);
+  }
   if (next == SignalPipe::kWoken) {
     stopper.join();
+    if (hurry.joinable()) hurry.join();
     return;
   }
   if (next) {
     log(LogLevel::kWarning, node.name(),
-        std::string("SIG") + sigabbrev_np(*next) + " again: ends without waiting for what runs");
+        std::string("SIG") + sigabbrev_np(*next) + " for the third time: ends without waiting for what runs");
     ::_exit(128 + *next);
   }
   log(LogLevel::kError, node.name(),
@@ -163,7 +178,8 @@ int check_node(const std::string& config_path, Modules linked) {
 constexpr const char* kDescription = R"(Runs a node. When it answers, it prints one line to standard output,
 "ready NAME URL…", with real ports; its log goes to standard error.
 
-SIGTERM or SIGINT let it finish the calls in flight; a second one ends it at once. SIGHUP has it read its configuration
+SIGTERM or SIGINT let it finish the calls in flight, for at most shutdown.drain_ms; a second one fails them at once, and
+a third one ends the process. SIGHUP has it read its configuration
 and its certificates again; its log says what only a restart changes.)";
 
 constexpr const char* kConfiguration = R"(A configuration:

@@ -69,6 +69,7 @@ inline const auto kSlow = remote<void(int milliseconds)>("probe.slow");
 // ping(own name, depth - 1) there, and so on in turn: depth.
 inline const auto kPing = remote<int(std::string peer, int depth)>("probe.ping");
 inline const auto kRelayPark = remote<std::string(std::string peer)>("probe.relay_park");
+inline const auto kRelayCount = remote<void(std::string peer)>("probe.relay_count");
 inline const auto kRelayThrow = remote<void(std::string peer, std::string text)>("probe.relay_throw");
 // fail() at node "worker" by that codec, async; and on a thread of the pool, which adds "while booking".
 inline Remote<void()> relay_fail(const std::string& codec) { return remote<void()>("probe.relay_fail." + codec); }

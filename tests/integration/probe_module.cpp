@@ -153,6 +153,7 @@ class ProbeModule final : public Module {
       return rpc_async(peer, probe::kPing, node_->name(), depth - 1).then([](int deeper) { return deeper + 1; });
     });
     add(probe::kRelayPark, [](const std::string& peer) { return rpc_async(peer, probe::kPark); });
+    add(probe::kRelayCount, [](const std::string& peer) { return rpc_async(peer, probe::kCount); });
     add(probe::kRelayThrow,
         [](const std::string& peer, const std::string& text) { return rpc_async(peer, probe::kThrow, text); });
     add(probe::kRelayTwice, [](const std::string& peer, const std::string& last, const std::string& text) {

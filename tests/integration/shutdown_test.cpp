@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a node ends on SIGTERM: what it has accepted it answers, what it has not it refuses, and callers who
-// try again lose nothing.
+// How a node ends on SIGTERM: what was sent to it before its peers knew it answers, what comes later goes to its
+// successor, and callers notice nothing.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <csignal>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,7 @@ namespace {
 using testing::HasSubstr;
 
 constexpr CallOptions kPatient{.timeout = kNoTimeout};
-constexpr int kExitOfSecondSigterm = 128 + SIGTERM;
+constexpr int kExitOfThirdSigterm = 128 + SIGTERM;
 
 std::string settings(int drain_ms) {
   return "[calls]\ntimeout_ms = \"none\"\n[shutdown]\ndrain_ms = " + std::to_string(drain_ms) + "\n";
@@ -80,7 +81,7 @@ TEST_P(Shutdown, CallsInFlightAreAnsweredFirst) {
   EXPECT_EQ(front().wait_for_end().value_or(Ending()).code, 0);
 }
 
-TEST_P(RawShutdown, NewCallsAreRefusedMeanwhile) {
+TEST_P(RawShutdown, CallsAreServedUntilThePeerHasAcknowledgedAndRefusedThen) {
   start_pair(600'000);
   RawPeer peer(cluster.url("front"));
   peer.send(raw_hello() + raw_echo(1, "before"));
@@ -92,17 +93,35 @@ TEST_P(RawShutdown, NewCallsAreRefusedMeanwhile) {
   const auto goaway = peer.read_frame();
   ASSERT_TRUE(goaway);
   EXPECT_EQ(goaway->header.kind, kRawGoaway);
-  peer.send(raw_echo(2, "after"));
+  const auto ping = peer.read_frame();
+  ASSERT_TRUE(ping);
+  EXPECT_EQ(ping->header.kind, kRawPing);
+  peer.send(raw_echo(2, "crossing") + raw_frame({.kind = kRawPong, .call_id = ping->header.call_id}) +
+            raw_echo(3, "after"));
+  const auto served = peer.read_frame();
+  ASSERT_TRUE(served);
+  EXPECT_EQ(served->header.kind, kRawResponse);
+  EXPECT_EQ(served->header.call_id, 2U);
   const auto refused = peer.read_frame();
   ASSERT_TRUE(refused);
-  EXPECT_EQ(refused->header.call_id, 2U);
+  EXPECT_EQ(refused->header.call_id, 3U);
   EXPECT_EQ(raw_error(*refused).code(), StatusCode::kUnavailable);
-  EXPECT_THAT(raw_error(*refused).message(), HasSubstr("shutting down"));
+  EXPECT_THAT(raw_error(*refused).message(), HasSubstr("shutting down; the call has not begun"));
   EXPECT_FALSE(waits.done());
 
   EXPECT_EQ(rpc_sync(*client, "worker", probe::kRelease, "go"), 1);
   EXPECT_EQ(outcome_of(waits), "go");
   EXPECT_TRUE(peer.wait_for_close());
+}
+
+// Connected, but neither has it said HELLO nor will it.
+TEST_P(RawShutdown, OneWhoSaysNothingIsNotWaitedFor) {
+  start_pair(600'000);
+  RawPeer peer(cluster.url("front"));
+  ASSERT_EQ(peer.read_frame()->header.kind, kRawHello);
+  terminate_front();
+  EXPECT_TRUE(peer.wait_for_close());
+  EXPECT_EQ(front().wait_for_end().value_or(Ending()).code, 0);
 }
 
 TEST_P(Shutdown, DrainDeadlineFailsWhatIsLeft) {
@@ -118,14 +137,17 @@ TEST_P(Shutdown, DrainDeadlineFailsWhatIsLeft) {
   EXPECT_EQ(rpc_sync(*client, "worker", probe::kEcho, "alive"), "alive");
 }
 
-TEST_P(Shutdown, SecondSignalEndsItAtOnce) {
+TEST_P(Shutdown, SecondSignalFailsWhatIsLeftAndEndsCleanly) {
   start_pair(600'000);
   const auto waits = call_that_waits();
   await_parked_at_worker(1);
   terminate_front();
-  front().send_signal(SIGTERM);
-  EXPECT_EQ(front().wait_for_end().value_or(Ending()).code, kExitOfSecondSigterm);
-  EXPECT_EQ(error_of(waits).code(), StatusCode::kUnavailable);
+  front().send_signal(SIGINT);
+  const Status error = error_of(waits);
+  EXPECT_EQ(error.code(), StatusCode::kUnavailable);
+  EXPECT_THAT(error.message(), HasSubstr("node front is shutting down"));
+  EXPECT_EQ(front().wait_for_end().value_or(Ending()).code, 0);
+  EXPECT_THAT(front().text(Process::Stream::kError), HasSubstr("SIGINT again: calls in flight fail now"));
 }
 
 TEST_P(Shutdown, CallerThatStopsGetsAllItsFuturesBack) {
@@ -144,35 +166,34 @@ TEST_P(Shutdown, CallerThatStopsGetsAllItsFuturesBack) {
 ONWARD_ON_EVERY_TRANSPORT(Shutdown);
 ONWARD_ON_EVERY_RAW_TRANSPORT(RawShutdown);
 
-// `total` counted calls to one node, `window` at a time; one that comes back UNAVAILABLE is made again. Lives on the
-// client's kernel thread, but for the constructor and what waits.
-class RetryingLoad {
+// `total` calls, `window` of them at a time, none made again. Lives on the client's kernel thread, but for the
+// constructor and what waits.
+class SteadyLoad {
  public:
-  RetryingLoad(Node& client, int total, int window)
-      : client_(client), not_begun_(total - window), missing_(total), done_(&client.loop()) {
-    for (int i = 0; i < window; ++i) call(i % 10 == 0);
+  using Call = std::function<Future<void>(int number)>;
+  SteadyLoad(Node& client, int total, int window, Call call)
+      : call_(std::move(call)), not_begun_(total - window), missing_(total), done_(&client.loop()) {
+    for (int i = 0; i < window; ++i) next(i);
   }
   [[nodiscard]] bool await_missing(int count) const {
-    return await([&] { return missing_ <= count; });
+    return await([&] { return missing_ <= count || done_.done(); });
   }
+  // OK, or how the first that failed has failed.
   [[nodiscard]] Status wait() const { return error_of(done_); }
 
  private:
-  void call(bool slow) {
-    const auto future = slow ? rpc_async(client_, to("node", kPatient), probe::kSlow, 10)
-                             : rpc_async(client_, to("node", kPatient), probe::kCount);
-    future.on_done([this, slow](const auto& outcome) {
-      if (!outcome && outcome.error().code() == StatusCode::kUnavailable) return call(slow);
+  void next(int number) {
+    call_(number).on_done([this, number](const auto& outcome) {
       if (!outcome) done_.try_fail(outcome.error());
       if (--missing_ == 0) done_.try_complete({});
-      if (not_begun_ > 0) {
+      if (not_begun_ > 0 && outcome) {
         --not_begun_;
-        call(slow);
+        next(number);
       }
     });
   }
 
-  Node& client_;
+  Call call_;
   int not_begun_;
   std::atomic<int> missing_;
   Future<void> done_;
@@ -181,31 +202,62 @@ class RetryingLoad {
 class RollingRestart : public ClusterTest {
  protected:
   // Ends the node and returns how many counted calls it has answered.
-  int terminate() {
-    Process& node = cluster.node("node");
+  int terminate(const std::string& name) {
+    Process& node = cluster.node(name);
     node.send_signal(SIGTERM);
-    EXPECT_EQ(node.wait_for_end().value_or(Ending()).code, 0);
+    EXPECT_EQ(node.wait_for_end().value_or(Ending()).code, 0) << name;
     EXPECT_TRUE(node.wait_for_close(Process::Stream::kError));
     const auto line = node.wait_for_line(Process::Stream::kError, " counted calls");
-    if (!line) ADD_FAILURE() << "it has not said how many calls it answered";
+    if (!line) ADD_FAILURE() << name << " has not said how many calls it answered";
     return line ? std::stoi(line->substr(line->find("answered ") + 9)) : 0;
   }
 };
 
-TEST_P(RollingRestart, CallersThatTryAgainLoseNothingAndRunNothingTwice) {
+TEST_P(RollingRestart, NoCallIsLostAndNoneRunsTwice) {
   constexpr int kCalls = 100'000 / kScale;
   constexpr int kRestarts = 4;
   cluster.start("node", {.toml = settings(600'000)});
   const auto client = cluster.client();
-  const RetryingLoad load(*client, kCalls, 500);
+  const SteadyLoad load(*client, kCalls, 500, [&](int number) {
+    return number % 10 == 0 ? rpc_async(*client, to("node", kPatient), probe::kSlow, 10)
+                            : rpc_async(*client, to("node", kPatient), probe::kCount);
+  });
   int answered = 0;
   for (int restart = 1; restart <= kRestarts; ++restart) {
     ASSERT_TRUE(load.await_missing(kCalls - kCalls * restart / (kRestarts + 1)));
-    answered += terminate();
+    answered += terminate("node");
     cluster.start("node", {.toml = settings(600'000)});
   }
-  EXPECT_TRUE(load.wait().ok());
-  EXPECT_EQ(answered + terminate(), kCalls);
+  const Status lost = load.wait();
+  EXPECT_TRUE(lost.ok()) << lost.to_string();
+  EXPECT_EQ(answered + terminate("node"), kCalls);
+}
+
+// The client calls "front", which calls "left" and "right" in turn.
+TEST_P(RollingRestart, OfEveryNodeOfAClusterFailsNoNestedCall) {
+  constexpr int kCalls = 50'000 / kScale;
+  const std::vector<std::string> names = {"left", "front", "right", "front", "left"};
+  const NodeSetup back{.toml = settings(600'000)};
+  const NodeSetup relay{.peers = {"left", "right"}, .toml = settings(600'000)};
+  cluster.start("left", back);
+  cluster.start("right", back);
+  cluster.start("front", relay);
+  const auto client = cluster.client();
+  const SteadyLoad load(*client, kCalls, 200, [&](int number) {
+    return rpc_async(*client, to("front", kPatient), probe::kRelayCount, number % 2 == 0 ? "left" : "right");
+  });
+  int answered = 0;
+  int restarts = 0;
+  const auto steps = static_cast<int>(names.size()) + 1;
+  for (const std::string& name : names) {
+    ASSERT_TRUE(load.await_missing(kCalls - kCalls * ++restarts / steps));
+    answered += terminate(name);
+    cluster.start(name, name == "front" ? relay : back);
+  }
+  const Status lost = load.wait();
+  EXPECT_TRUE(lost.ok()) << lost.to_string();
+  answered += terminate("front");
+  EXPECT_EQ(answered + terminate("left") + terminate("right"), kCalls);
 }
 
 ONWARD_ON_EVERY_TRANSPORT(RollingRestart);
@@ -248,6 +300,20 @@ TEST_F(ShutdownOnTcp, JobThatHangsDoesNotKeepTheProcess) {
   EXPECT_EQ(error_of(hangs).code(), StatusCode::kUnavailable);
   EXPECT_EQ(node.wait_for_end().value_or(Ending()).code, 1);
   EXPECT_THAT(node.text(Process::Stream::kError), HasSubstr("a job on the pool, or a handler, does not end"));
+}
+
+// Nor need anybody wait for those seconds.
+TEST_F(ShutdownOnTcp, ThirdSignalEndsTheProcessAtOnce) {
+  Process& node = cluster.start("node", {.toml = settings(600'000)});
+  const auto client = cluster.client();
+  const auto hangs = rpc_async(*client, to("node", kPatient), probe::kHang);
+  ASSERT_TRUE(node.wait_for_line(Process::Stream::kError, "hangs"));
+  node.send_signal(SIGTERM);
+  ASSERT_TRUE(node.wait_for_line(Process::Stream::kError, "SIGTERM: no new calls"));
+  node.send_signal(SIGTERM);
+  EXPECT_EQ(error_of(hangs).code(), StatusCode::kUnavailable);
+  node.send_signal(SIGTERM);
+  EXPECT_EQ(node.wait_for_end().value_or(Ending()).code, kExitOfThirdSigterm);
 }
 
 }  // namespace

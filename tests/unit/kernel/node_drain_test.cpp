@@ -149,12 +149,14 @@ TEST_F(NodeDrainTest, CallsOfTheNodeToItselfArePartOfWhatItStillDoes) {
         table.add("later", [this] { return parked.then([](int x) { return rpc_async("b", add_numbers, x, 1); }); })
             .ok());
   });
+  EXPECT_EQ(rpc_sync(*b, "b", add_numbers, 1, 1), 2);
   const Future<int> call = rpc_async(*a, "b", remote<int()>("later"));
   ASSERT_TRUE(wait_until_parked(*b, 1));
   begin_stop(*b, kHang);
   ASSERT_TRUE(lines.wait_for("b (inproc://b) takes no more calls"));
   parked.mark_complete(5);
   EXPECT_EQ(call.wait(kHang), 6);
+  EXPECT_EQ(lines.count("(itself) takes no more calls"), 0U) << lines.text();
 }
 
 TEST_F(NodeDrainTest, ASecondStopMayEndTheDrainEarlier) {
