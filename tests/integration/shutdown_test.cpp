@@ -64,7 +64,7 @@ TEST_P(Shutdown, SigintDoesTheSame) {
   start_pair(600'000);
   front().send_signal(SIGINT);
   EXPECT_EQ(front().wait_for_end().value_or(Ending()).code, 0);
-  EXPECT_THAT(front().text(Process::Stream::kError), HasSubstr("SIGINT: no new calls"));
+  EXPECT_TRUE(front().wait_for_line(Process::Stream::kError, "SIGINT: no new calls"));
 }
 
 TEST_P(Shutdown, CallsInFlightAreAnsweredFirst) {
@@ -147,7 +147,7 @@ TEST_P(Shutdown, SecondSignalFailsWhatIsLeftAndEndsCleanly) {
   EXPECT_EQ(error.code(), StatusCode::kUnavailable);
   EXPECT_THAT(error.message(), HasSubstr("node front is shutting down"));
   EXPECT_EQ(front().wait_for_end().value_or(Ending()).code, 0);
-  EXPECT_THAT(front().text(Process::Stream::kError), HasSubstr("SIGINT again: calls in flight fail now"));
+  EXPECT_TRUE(front().wait_for_line(Process::Stream::kError, "SIGINT again: calls in flight fail now"));
 }
 
 TEST_P(Shutdown, CallerThatStopsGetsAllItsFuturesBack) {
@@ -299,7 +299,7 @@ TEST_F(ShutdownOnTcp, JobThatHangsDoesNotKeepTheProcess) {
   node.send_signal(SIGTERM);
   EXPECT_EQ(error_of(hangs).code(), StatusCode::kUnavailable);
   EXPECT_EQ(node.wait_for_end().value_or(Ending()).code, 1);
-  EXPECT_THAT(node.text(Process::Stream::kError), HasSubstr("a job on the pool, or a handler, does not end"));
+  EXPECT_TRUE(node.wait_for_line(Process::Stream::kError, "a job on the pool, or a handler, does not end"));
 }
 
 // Nor need anybody wait for those seconds.
