@@ -96,6 +96,27 @@ TEST_F(NodeDrainTest, OneThatNeverAcknowledgesDelaysNothingBeyondTheDrain) {
   EXPECT_TRUE(peer->closed());
 }
 
+// A client does not wait for a server that hangs.
+TEST_F(NodeDrainTest, ANodeWithoutFunctionsNeedsNoAcknowledgement) {
+  NodeOptions client = options("b");
+  client.peers["known"] = {"script://known"};
+  client.transports = {[stage = stage](EventLoop& loop, const MessageLimits&) {
+    return std::make_unique<test::ScriptedTransport>(loop, stage);
+  }};
+  client.listen.clear();
+  b = start(std::move(client));
+  const Future<int> call = rpc_async(*b, "known", f);
+  const PeerPtr known = stage->next_dialled();
+  ASSERT_TRUE(known);
+  ScriptedPeer::say(known, hello_of("known"));
+  const auto request = known->next(MessageKind::kRequest);
+  ASSERT_TRUE(request);
+  ScriptedPeer::say(known, response(request->header.call_id, 6));
+  EXPECT_EQ(call.wait(kHang), 6);
+  begin_stop(*b, 2 * kHang);
+  EXPECT_EQ(known->wait_closed().code(), StatusCode::kUnavailable);
+}
+
 TEST_F(NodeDrainTest, OneThatGoesInsteadIsNotWaitedFor) {
   start_node();
   const PeerPtr peer = enter("a");
