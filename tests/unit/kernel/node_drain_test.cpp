@@ -4,6 +4,7 @@
 #include <atomic>
 #include <thread>
 
+#include "link.h"
 #include "node_protocol_fixture.h"
 
 namespace onward {
@@ -142,8 +143,10 @@ TEST_F(NodeDrainTest, OneThatSaysNothingAtAllIsNotWaitedForLong) {
   start_node();
   const PeerPtr peer = stage->enter("a");
   ASSERT_TRUE(peer->next(MessageKind::kHello));
+  const auto begun = std::chrono::steady_clock::now();
   begin_stop(*b, 10 * kHang);
   EXPECT_THAT(peer->wait_closed().message(), HasSubstr("no HELLO yet"));
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, Link::kHandshakeTimeout / 2);
 }
 
 TEST_F(NodeDrainTest, ItsOwnCallsGoOn) {
