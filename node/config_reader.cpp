@@ -103,7 +103,8 @@ void ConfigReader::read(std::string_view key, bool& out) {
 ConfigReader ConfigReader::table(std::string_view key) {
   static const toml::table empty;
   const toml::node* found = find(key);
-  const std::string name = "[" + std::string(key) + "]";
+  const std::string outer = name_.starts_with("[") ? name_.substr(1, name_.size() - 2) + "." : "";
+  const std::string name = "[" + outer + std::string(key) + "]";
   if (found != nullptr && !found->is_table()) wrong(key, *found, "a table, " + name);
   return {found != nullptr && found->is_table() ? *found->as_table() : empty, name, errors_, expanded_};
 }

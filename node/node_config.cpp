@@ -31,12 +31,15 @@ class NodeReader {
     note("listen", file_.content().get("listen"), false);
     note("[peers]", file_.content().get("peers"), true);
     note("[access]", file_.content().get("access"), true);
+    note("[limits.functions]", file_.content()["limits"]["functions"].node(), true);
     return std::move(config_);
   }
 
  private:
-  Arguments table(std::string_view name) {
+  // `apart` is a table in it that is read by itself.
+  Arguments table(std::string_view name, std::string_view apart = {}) {
     ConfigReader reader = file_.table(name);
+    if (!apart.empty()) static_cast<void>(reader.find(apart));
     Arguments arguments = reader.arguments(config_parameters(name));
     for (const Parameter& parameter : arguments.declared()) {
       const auto setting = arguments.all().find(std::string(parameter.key));
@@ -85,14 +88,25 @@ class NodeReader {
 
   void read_limits() {
     const std::size_t before = file_.errors().size();
-    const Arguments limits = table("limits");
+    read_function_limits(file_.table("limits").table("functions"));
+    const Arguments limits = table("limits", "functions");
     MessageLimits& messages = config_.options.limits;
     if (file_.errors().size() > before) return;
     messages.max_body_bytes = limits.get<std::uint32_t>("max_body_bytes");
     messages.max_message_bytes = limits.get<std::uint64_t>("max_message_bytes");
     messages.output_high_bytes = limits.get<std::size_t>("output_high_bytes");
     messages.output_low_bytes = limits.get<std::size_t>("output_low_bytes");
-    config_.options.max_in_flight = limits.get<std::size_t>("max_in_flight");
+    LoadLimits& connection = config_.options.per_connection;
+    connection.max_in_flight = limit(limits, "max_in_flight");
+    connection.max_in_flight_bytes = limit(limits, "max_in_flight_bytes");
+    connection.pause_in_flight = limit(limits, "pause_in_flight");
+    connection.pause_in_flight_bytes = limit(limits, "pause_in_flight_bytes");
+    LoadLimits& node = config_.options.per_node;
+    node.max_in_flight = limit(limits, "node_max_in_flight");
+    node.max_in_flight_bytes = limit(limits, "node_max_in_flight_bytes");
+    node.pause_in_flight = limit(limits, "node_pause_in_flight");
+    node.pause_in_flight_bytes = limit(limits, "node_pause_in_flight_bytes");
+    config_.options.adaptive_limits = limits.get<bool>("adaptive");
     config_.options.max_waiting_calls = limits.get<std::size_t>("max_waiting_calls");
     const auto at_most = [&](const char* lower, std::uint64_t low, const char* higher, std::uint64_t high) {
       if (low <= high) return;
@@ -102,6 +116,27 @@ class NodeReader {
     };
     at_most("output_low_bytes", messages.output_low_bytes, "output_high_bytes", messages.output_high_bytes);
     at_most("max_body_bytes", messages.max_body_bytes, "max_message_bytes", messages.max_message_bytes);
+  }
+
+  static std::size_t limit(const Arguments& arguments, std::string_view key) {
+    return arguments.find<std::size_t>(key).value_or(kNoLimit);
+  }
+
+  void read_function_limits(ConfigReader functions) {
+    for (const auto& [key, value] : functions.content()) {
+      std::string pattern(key.str());
+      if (!value.is_table()) {
+        functions.wrong(pattern, value,
+                        R"(a table of limits, as [limits.functions."search.*"]; a function's name that has dots or * )"
+                        "stands in quotes");
+        continue;
+      }
+      const Arguments given = functions.table(pattern).arguments(config_parameters("limits.functions.PATTERN"));
+      const FunctionLimits limits{.max_in_flight = limit(given, "max_in_flight"),
+                                  .max_in_flight_bytes = limit(given, "max_in_flight_bytes"),
+                                  .adaptive = given.find<bool>("adaptive")};
+      static_cast<void>(config_.options.per_function.add(std::move(pattern), limits));  // TOML has no key twice
+    }
   }
 
   void read_rest() {

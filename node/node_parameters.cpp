@@ -13,6 +13,8 @@ namespace {
 constexpr std::int64_t kYearMs = std::int64_t{365} * 24 * 3600 * 1000;
 constexpr std::int64_t kMaxInt = std::numeric_limits<std::int64_t>::max();
 
+constexpr Parameter limit(const Parameter& of) { return of.range(1, kMaxInt).or_word("none").reloadable(); }
+
 constexpr Parameter kCalls[] = {
     parameter("timeout_ms", 30'000, "of calls that set none; with `\"none\"` they wait for ever")
         .unit("ms")
@@ -39,10 +41,43 @@ constexpr Parameter kLimits[] = {
         .unit("bytes")
         .range(1, kMaxInt),
     parameter("output_low_bytes", std::int64_t{2} << 20, "until this little is left").unit("bytes").range(0, kMaxInt),
-    parameter("max_in_flight", 1 << 20, "requests of one connection that are not answered")
-        .range(1, kMaxInt)
+    limit(parameter("max_in_flight", 1 << 20,
+                    "requests of one connection that are not answered; more are refused with RESOURCE_EXHAUSTED")),
+    limit(parameter("max_in_flight_bytes", std::int64_t{512} << 20, "the same, by the size of their messages"))
+        .unit("bytes"),
+    limit(optional_parameter<std::int64_t>(
+              "pause_in_flight", "so many requests of one connection, and it is not read from until they are fewer"))
+        .otherwise("none"),
+    limit(optional_parameter<std::int64_t>("pause_in_flight_bytes", "the same, by the size of their messages"))
+        .unit("bytes")
+        .otherwise("none"),
+    limit(optional_parameter<std::int64_t>("node_max_in_flight", "requests of all connections; more are refused"))
+        .otherwise("none"),
+    limit(parameter("node_max_in_flight_bytes", std::int64_t{2} << 30, "the same, by the size of their messages"))
+        .unit("bytes"),
+    limit(optional_parameter<std::int64_t>("node_pause_in_flight",
+                                           "so many requests, and no connection is read from until they are fewer"))
+        .otherwise("none"),
+    limit(optional_parameter<std::int64_t>("node_pause_in_flight_bytes", "the same, by the size of their messages"))
+        .unit("bytes")
+        .otherwise("none"),
+    parameter("adaptive", false,
+              "whether the node finds out, from how long each function takes, how many calls of it to have in flight")
         .reloadable(),
     parameter("max_waiting_calls", 1 << 16, "calls that wait for one peer's connection").range(1, kMaxInt).reloadable(),
+};
+
+constexpr Parameter kFunctionLimits[] = {
+    limit(optional_parameter<std::int64_t>("max_in_flight",
+                                           "calls of the function that are not answered; more are refused with "
+                                           "RESOURCE_EXHAUSTED; with `adaptive`, at most so many"))
+        .otherwise("none"),
+    limit(optional_parameter<std::int64_t>("max_in_flight_bytes", "the same, by the size of their messages"))
+        .unit("bytes")
+        .otherwise("none"),
+    optional_parameter<bool>("adaptive", "whether the limit of calls is found out from how long the function takes")
+        .otherwise("`adaptive` of `[limits]`")
+        .reloadable(),
 };
 
 constexpr Parameter kLoop[] = {
@@ -84,7 +119,11 @@ constexpr Parameter kShutdown[] = {
 constexpr std::array kTables = {
     ConfigTable{"calls", "Calls that this node makes.", kCalls},
     ConfigTable{"pool", "Threads for functions that block.", kPool},
-    ConfigTable{"limits", "What one peer may ask of this node's memory.", kLimits},
+    ConfigTable{"limits", "What this node takes on at once: [Overload](OVERLOAD.md).", kLimits},
+    ConfigTable{
+        "limits.functions.PATTERN",
+        "The same for each function whose name matches the pattern, in quotes; the most specific pattern decides.",
+        kFunctionLimits},
     ConfigTable{"loop", "The kernel thread.", kLoop},
     ConfigTable{"connect", "Connections to peers.", kConnect},
     ConfigTable{"reflection", "What the node tells about itself.", kReflection},

@@ -5,14 +5,6 @@
 #include <utility>
 
 namespace onward {
-namespace {
-
-std::size_t specificity(std::string_view pattern) noexcept {
-  return pattern.size() - static_cast<std::size_t>(std::ranges::count(pattern, '*'));
-}
-
-}  // namespace
-
 const std::string& PeerIdentity::name() const noexcept {
   static const std::string anonymous = "anonymous";
   return names.empty() ? anonymous : names.front();
@@ -43,6 +35,13 @@ bool matches(std::string_view pattern, std::string_view text) noexcept {
   return pattern.find_first_not_of('*', p) == std::string_view::npos;
 }
 
+// A pattern without * that matches is the text itself.
+std::optional<std::size_t> match_rank(std::string_view pattern, std::string_view text) noexcept {
+  if (!matches(pattern, text)) return std::nullopt;
+  if (pattern == text) return std::string_view::npos;
+  return pattern.size() - static_cast<std::size_t>(std::ranges::count(pattern, '*'));
+}
+
 bool matches_any(const std::vector<std::string>& patterns, const PeerIdentity& peer) noexcept {
   return std::ranges::any_of(patterns, [&](const std::string& pattern) {
     if (peer.names.empty()) return matches(pattern, peer.name());
@@ -57,18 +56,8 @@ Status AccessRules::add(std::string pattern, std::vector<std::string> identities
 }
 
 bool AccessRules::allows(std::string_view function, const PeerIdentity& peer) const noexcept {
-  const std::vector<std::string>* decides = nullptr;
-  std::size_t best = 0;
-  for (const auto& [pattern, identities] : rules_) {
-    if (!matches(pattern, function)) continue;
-    // A pattern without * that matches is the name itself, and as specific as can be.
-    const bool exact = pattern == function;
-    const std::size_t here = exact ? std::string_view::npos : specificity(pattern);
-    if (decides != nullptr && here < best) continue;
-    decides = &identities;
-    best = here;
-  }
-  return decides == nullptr || matches_any(*decides, peer);
+  const auto decides = most_specific(rules_, function);
+  return decides == rules_.end() || matches_any(decides->second, peer);
 }
 
 }  // namespace onward

@@ -38,7 +38,7 @@ void Link::on_request(InboundMessage& message) {
                                                          : "the connection takes no more calls; this has not begun");
     return;
   }
-  if (requests_in_flight >= core_.options.max_in_flight) {
+  if (requests_in_flight >= core_.options.per_connection.max_in_flight) {
     refuse_with(StatusCode::kResourceExhausted, std::to_string(requests_in_flight) +
                                                     " requests of this connection are unanswered, which is the limit "
                                                     "(limits.max_in_flight)");

@@ -126,7 +126,10 @@ Status NodeCore::reload(const NodeOptions& changed) {
   const Status done = run_on_loop([&]() -> Status {
     options.access = changed.access;
     for (Link* link = links; link != nullptr; link = link->next) link->forget_allowed();
-    options.max_in_flight = changed.max_in_flight;
+    options.per_connection = changed.per_connection;
+    options.per_node = changed.per_node;
+    options.per_function = changed.per_function;
+    options.adaptive_limits = changed.adaptive_limits;
     options.max_waiting_calls = changed.max_waiting_calls;
     options.connect_backoff = changed.connect_backoff;
     options.connect_backoff_max = changed.connect_backoff_max;

@@ -98,7 +98,7 @@ void Reflection::write(Encoder& out, const std::vector<const Function*>& shown,
   out.begin_map(7);
   write_number(out, "max_body_bytes", options.limits.max_body_bytes);
   write_number(out, "max_message_bytes", options.limits.max_message_bytes);
-  write_number(out, "max_in_flight", options.max_in_flight);
+  write_number(out, "max_in_flight", options.per_connection.max_in_flight);
   write_number(out, "max_waiting_calls", options.max_waiting_calls);
   write_number(out, "pool_threads", options.pool.threads);
   write_number(out, "pool_queue_limit", options.pool.queue_limit);

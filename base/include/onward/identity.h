@@ -3,8 +3,10 @@
 // Who is at the other end, and who may call what.
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +38,23 @@ struct CallerInfo {
 
 // True if `text` is `pattern`, in which each * stands for any characters, or none.
 [[nodiscard]] ONWARD_API bool matches(std::string_view pattern, std::string_view text) noexcept;
+// How closely `pattern` says what `text` is: the length without *, and most of all where it has none; nothing where it
+// does not match.
+[[nodiscard]] ONWARD_API std::optional<std::size_t> match_rank(std::string_view pattern,
+                                                               std::string_view text) noexcept;
+// The element of `rules`, a map by pattern, whose pattern says most closely what `text` is; end() where none matches.
+template <class Rules>
+[[nodiscard]] typename Rules::const_iterator most_specific(const Rules& rules, std::string_view text) noexcept {
+  auto decides = rules.end();
+  std::size_t best = 0;
+  for (auto rule = rules.begin(); rule != rules.end(); ++rule) {
+    const std::optional<std::size_t> here = match_rank(rule->first, text);
+    if (!here || (decides != rules.end() && *here < best)) continue;
+    decides = rule;
+    best = *here;
+  }
+  return decides;
+}
 // True if one of `patterns` matches one of the peer's names, or "anonymous" if it has none.
 [[nodiscard]] ONWARD_API bool matches_any(const std::vector<std::string>& patterns, const PeerIdentity& peer) noexcept;
 

@@ -18,6 +18,7 @@
 #include "onward/export.h"
 #include "onward/function.h"
 #include "onward/identity.h"
+#include "onward/load_limits.h"
 #include "onward/module.h"
 #include "onward/pool.h"
 #include "onward/transport.h"
@@ -70,8 +71,11 @@ struct NodeOptions {
   Clock* clock = &Clock::steady();
   EventLoopOptions loop = {};
   MessageLimits limits = {};
-  Duration timeout = std::chrono::seconds(30);               // of calls that set none
-  std::size_t max_in_flight = std::size_t{1} << 20;          // requests parked, a connection
+  Duration timeout = std::chrono::seconds(30);  // of calls that set none
+  LoadLimits per_connection = {.max_in_flight = std::size_t{1} << 20, .max_in_flight_bytes = std::size_t{512} << 20};
+  LoadLimits per_node = {.max_in_flight_bytes = std::size_t{2} << 30};
+  FunctionLimitRules per_function = {};
+  bool adaptive_limits = false;                              // of functions whose rule does not say
   std::size_t max_waiting_calls = std::size_t{1} << 16;      // calls that wait for a peer's connection
   Duration connect_backoff = std::chrono::milliseconds(50);  // doubles up to max, with jitter
   Duration connect_backoff_max = std::chrono::seconds(5);
@@ -109,10 +113,10 @@ class ONWARD_API Node {
   // Has the transports read their files again, certificates for one. Connections that exist go on. The first error;
   // a transport that fails goes on with what it had. Blocks; any thread but the node's own.
   Status reload();
-  // The same, behind taking from `changed` what may change while a node runs: peers, access, timeout, max_in_flight,
-  // max_waiting_calls and connect_backoff. What else it says is not looked at. A peer that has other URLs than before
-  // is called over these from now on; the connection that it had closes when the calls on it are done. Calls that wait
-  // for a peer that is gone fail with UNAVAILABLE.
+  // The same, behind taking from `changed` what may change while a node runs: peers, access, timeout, per_connection,
+  // per_node, per_function, adaptive_limits, max_waiting_calls and connect_backoff. What else it says is not looked at.
+  // A peer that has other URLs than before is called over these from now on; the connection that it had closes when the
+  // calls on it are done. Calls that wait for a peer that is gone fail with UNAVAILABLE.
   Status reload(const NodeOptions& changed);
 
   // Where it listens, with real ports. After start().

@@ -69,5 +69,15 @@ TEST(AccessRules, TheMostSpecificPatternDecides) {
   EXPECT_EQ(rules.add("*", {}).code(), StatusCode::kAlreadyExists);
 }
 
+TEST(MostSpecific, TheNameItselfThenTheLongestPattern) {
+  const std::map<std::string, int> rules = {{"*", 1}, {"search.*", 2}, {"search.find", 3}, {"*.find", 4}};
+  EXPECT_EQ(most_specific(rules, "search.find")->second, 3);
+  EXPECT_EQ(most_specific(rules, "search.more")->second, 2);
+  EXPECT_EQ(most_specific(rules, "other.find")->second, 4);
+  EXPECT_EQ(most_specific(rules, "else")->second, 1);
+  const std::map<std::string, int> others = {{"a", 1}};
+  EXPECT_TRUE(most_specific(others, "b") == others.end());
+}
+
 }  // namespace
 }  // namespace onward

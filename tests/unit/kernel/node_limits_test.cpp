@@ -46,7 +46,7 @@ class NodeLimitsTest : public test::NodeTest {
 
 TEST_F(NodeLimitsTest, RequestsBeyondMaxInFlightAreRefused) {
   NodeOptions server = options("b");
-  server.max_in_flight = 3;
+  server.per_connection.max_in_flight = 3;
   start_limited(options("a"), std::move(server));
   std::vector<Future<int>> held;
   for (int i = 0; i < 3; ++i) held.push_back(rpc_async(*a, "b", park));
@@ -61,7 +61,7 @@ TEST_F(NodeLimitsTest, RequestsBeyondMaxInFlightAreRefused) {
 
 TEST_F(NodeLimitsTest, TheLimitIsPerConnection) {
   NodeOptions server = options("b");
-  server.max_in_flight = 1;
+  server.per_connection.max_in_flight = 1;
   start_limited(options("a"), std::move(server));
   const auto held = rpc_async(*a, "b", park);
   ASSERT_TRUE(wait_until_parked(*b, 1));

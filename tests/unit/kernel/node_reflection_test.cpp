@@ -127,7 +127,7 @@ TEST_F(NodeReflection, TellsAllOfANode) {
   server.listen.emplace_back("tcp://127.0.0.1:0");
   server.limits.max_body_bytes = 1 << 20;
   server.limits.max_message_bytes = 1 << 21;
-  server.max_in_flight = 77;
+  server.per_connection.max_in_flight = 77;
   server.max_waiting_calls = 78;
   server.pool = {.threads = 3, .queue_limit = 79};
   server.timeout = std::chrono::milliseconds(1234);

@@ -116,7 +116,7 @@ TEST_F(NodeReloadTest, LimitsHoldFromThenOn) {
   const auto first = rpc_async(*a, "b", remote<int()>("wait"));
   ASSERT_TRUE(wait_until_parked(*b, 1));
   NodeOptions strict = options("b");
-  strict.max_in_flight = 1;
+  strict.per_connection.max_in_flight = 1;
   ASSERT_TRUE(b->reload(strict).ok());
   EXPECT_EQ(error_of(rpc_async(*a, "b", remote<int()>("wait"))).code(), StatusCode::kResourceExhausted);
   parked_.mark_complete(1);

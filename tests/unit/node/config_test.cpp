@@ -77,7 +77,20 @@ max_message_bytes = 8192
 output_high_bytes = 100
 output_low_bytes = 10
 max_in_flight = 5
+max_in_flight_bytes = 5000
+pause_in_flight = 3
+pause_in_flight_bytes = "none"
+node_max_in_flight = 50
+node_max_in_flight_bytes = "none"
+node_pause_in_flight = 40
+node_pause_in_flight_bytes = 40000
+adaptive = true
 max_waiting_calls = 6
+[limits.functions."search.*"]
+max_in_flight = 9
+adaptive = false
+[limits.functions.search]
+max_in_flight_bytes = 90
 [loop]
 busy_poll_us = 50
 slow_callback_ms = 0
@@ -102,7 +115,18 @@ drain_ms = 100
   EXPECT_EQ(options.limits.max_message_bytes, 8192U);
   EXPECT_EQ(options.limits.output_high_bytes, 100U);
   EXPECT_EQ(options.limits.output_low_bytes, 10U);
-  EXPECT_EQ(options.max_in_flight, 5U);
+  EXPECT_EQ(
+      options.per_connection,
+      (LoadLimits{
+          .max_in_flight = 5, .max_in_flight_bytes = 5000, .pause_in_flight = 3, .pause_in_flight_bytes = kNoLimit}));
+  EXPECT_EQ(options.per_node, (LoadLimits{.max_in_flight = 50,
+                                          .max_in_flight_bytes = kNoLimit,
+                                          .pause_in_flight = 40,
+                                          .pause_in_flight_bytes = 40000}));
+  EXPECT_TRUE(options.adaptive_limits);
+  EXPECT_EQ(options.per_function.of("search.find"), (FunctionLimits{.max_in_flight = 9, .adaptive = false}));
+  EXPECT_EQ(options.per_function.of("search"), (FunctionLimits{.max_in_flight_bytes = 90}));
+  EXPECT_EQ(options.per_function.of("other"), FunctionLimits());
   EXPECT_EQ(options.max_waiting_calls, 6U);
   EXPECT_EQ(options.loop.busy_poll, std::chrono::microseconds(50));
   EXPECT_EQ(options.loop.slow_callback, Duration::zero());
@@ -122,6 +146,23 @@ drain_ms = 100
   EXPECT_EQ(arguments.get<std::string>("dst"), "one");
   EXPECT_EQ(arguments.get<int>("batch_size"), 3);
   EXPECT_EQ(options.modules[0].arguments.at("dst").origin, "n.toml:10");
+}
+
+TEST(Config, LimitsThatAreNotSaidAreTheKernels) {
+  const NodeOptions options = accepted("name = \"a\"").options;
+  EXPECT_EQ(options.per_connection, NodeOptions().per_connection);
+  EXPECT_EQ(options.per_node, NodeOptions().per_node);
+  EXPECT_TRUE(options.per_function.empty());
+  EXPECT_FALSE(options.adaptive_limits);
+}
+
+TEST(Config, WrongLimitsOfFunctionsAreNamed) {
+  EXPECT_THAT(
+      refused("name = \"a\"\n[limits.functions]\nsearch = 5"),
+      ElementsAre(AllOf(HasSubstr("n.toml:3"), HasSubstr("[limits.functions]"), HasSubstr("a table of limits"))));
+  EXPECT_THAT(refused("name = \"a\"\n[limits.functions.search]\nmax_in_flite = 5\nadaptive = 3"),
+              UnorderedElementsAre(AllOf(HasSubstr("[limits.functions.search]"), HasSubstr("max_in_flight")),
+                                   HasSubstr("adaptive")));
 }
 
 TEST(Config, NoTimeoutIsSpelledOut) {
