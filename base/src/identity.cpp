@@ -5,6 +5,7 @@
 #include <utility>
 
 namespace onward {
+
 const std::string& PeerIdentity::name() const noexcept {
   static const std::string anonymous = "anonymous";
   return names.empty() ? anonymous : names.front();

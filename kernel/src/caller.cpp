@@ -119,7 +119,7 @@ void Caller::send(OutgoingCall& call, Link& link, Message message) {
   link.call_bytes += call.request_bytes_;
   message.header.kind = MessageKind::kRequest;
   message.header.call_id = call.call_id_;
-  link.send_request(std::move(message));
+  call.request_end_ = link.send_request(std::move(message));
 }
 
 OutgoingCall* Caller::find(const Link& link, std::uint64_t call_id) noexcept {
@@ -195,7 +195,7 @@ void Caller::fail_locally(OutgoingCall& call, const Status& reason) {
 void Caller::on_deadline(OutgoingCall& call) noexcept {
   std::string text = "no answer within " + std::to_string(call.timeout_ms_) + " ms";
   if (call.link_ != nullptr) {
-    call.link_->send(wire::bare(MessageKind::kCancel, call.call_id_));
+    call.link_->send_cancel(call.call_id_, call.request_end_);
   } else if (const std::string trouble = call.peer_->trouble(); !trouble.empty()) {
     text += "; it was never sent: " + trouble;
   }
@@ -203,7 +203,7 @@ void Caller::on_deadline(OutgoingCall& call) noexcept {
 }
 
 void Caller::on_cancelled(OutgoingCall& call, const Status& reason) noexcept {
-  if (call.link_ != nullptr) call.link_->send(wire::bare(MessageKind::kCancel, call.call_id_));
+  if (call.link_ != nullptr) call.link_->send_cancel(call.call_id_, call.request_end_);
   fail_locally(call, reason.with_message("the call that it was made in has ended: " + reason.message()));
 }
 

@@ -1,12 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Calls that come in: the part of Link that finds the function, and sends what it answers.
+#include <algorithm>
+#include <limits>
 #include <string>
+#include <utility>
 
 #include "link.h"
 #include "node_core.h"
 
 namespace onward {
+namespace {
+
+std::uint32_t permit_bytes(const InboundMessage& message) noexcept {
+  std::uint64_t bytes = sizeof message.header + message.body.size();
+  for (const Buffer& segment : message.segments) bytes += segment.size();
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes, std::numeric_limits<std::uint32_t>::max()));
+}
+
+}  // namespace
 
 void Link::on_request(InboundMessage& message) {
   const MessageHeader& header = message.header;
@@ -19,6 +31,7 @@ void Link::on_request(InboundMessage& message) {
     function = find_function(header);
     if (function == nullptr) return;
     last_function_ = function;
+    last_load_ = core_.admission.find(*function);
   }
   const auto refuse_with = [&](StatusCode code, std::string text) {
     refuse(header.call_id, &function->name(), Status(code, std::move(text)));
@@ -38,28 +51,75 @@ void Link::on_request(InboundMessage& message) {
                                                          : "the connection takes no more calls; this has not begun");
     return;
   }
-  if (requests_in_flight >= core_.options.per_connection.max_in_flight) {
-    refuse_with(StatusCode::kResourceExhausted, std::to_string(requests_in_flight) +
-                                                    " requests of this connection are unanswered, which is the limit "
-                                                    "(limits.max_in_flight)");
-    return;
+  const std::uint32_t bytes = permit_bytes(message);
+  const bool near = core_.admission.is_near(load_, bytes);
+  if (near || last_load_ != nullptr) {
+    if (const auto why = core_.admission.admit(*this, last_load_)) return shed(header.call_id, *function, *why);
   }
-  if (header.timeout_ms == 0) {
-    refuse_with(StatusCode::kDeadlineExceeded, "its time was over when it arrived");
-    return;
-  }
-  detail::LazyContext context{.origin = *origin_,
-                              .deadline = header.timeout_ms == MessageHeader::kNoTimeout
-                                              ? TimePoint::max()
-                                              : core_.loop->now() + std::chrono::milliseconds(header.timeout_ms),
-                              .activity = &function->name(),
-                              .tag = header.codec};
+  const bool limited = header.timeout_ms != MessageHeader::kNoTimeout;
+  if (limited && is_stale(header, *function)) return;
+  detail::LazyContext context{
+      .origin = *origin_,
+      .deadline = limited ? core_.loop->now() + std::chrono::milliseconds(header.timeout_ms) : TimePoint::max(),
+      .activity = &function->name(),
+      .tag = header.codec};
   if (header.flags != 0 && !take_metadata(message, context.metadata)) return;
   IncomingCall call{.sink = *this, .codec = *codec, .message = message, .pool = *core_.pool};
   ++requests_in_flight;
+  load_.take(bytes);
+  core_.admission.take(bytes);
+  running_ = last_load_ == nullptr ? detail::Permit{.bytes = bytes} : core_.admission.begin(*last_load_, bytes);
+  if (near && calls == nullptr && core_.admission.must_pause(load_)) pause(kForLoad);
   const detail::CurrentContext scope(context);
   function->invoke(call);
+  if (!std::exchange(running_parked_, false)) end_permit(running_, *function, Unpark::kAnswered);
   core_.loop->callback_done(&function->name());
+}
+
+bool Link::is_stale(const MessageHeader& header, const Function& function) {
+  const Duration left = std::chrono::milliseconds(header.timeout_ms);
+  if (left > Duration::zero() && !core_.loop->input_is_older(left / 2)) return false;
+  if (left == Duration::zero() || core_.loop->input_is_older(left)) {
+    shed(header.call_id, function, Admission::Shed::kExpired);
+    return true;
+  }
+  // Others know better, by their own queues, how long they will take.
+  if (function.mode() != RunMode::kDirect) return false;
+  shed(header.call_id, function, Admission::Shed::kAge);
+  return true;
+}
+
+void Link::shed(std::uint64_t call_id, const Function& function, Admission::Shed why) {
+  Message message = core_.admission.refusal(call_id, function.name(), why);
+  if (message.payload.body.size() > max_body_bytes_) {
+    return refuse(call_id, &function.name(), Status(Admission::code(why), ""));
+  }
+  send(std::move(message));
+  hold_back();
+}
+
+void Link::end_permit(const detail::Permit& permit, const Function& function, Unpark how) noexcept {
+  const bool dropped = std::exchange(dropped_, false) || how == Unpark::kUnanswered;
+  if (how == Unpark::kAnswered) {
+    load_.answered(permit.bytes);
+  } else {
+    load_.give_back(permit.bytes);
+    core_.admission.give_back({1, permit.bytes});
+  }
+  if (permit.started != 0) core_.admission.end(function, permit, dropped);
+  // Behind the connection, which was to be flushed before.
+  if (core_.admission.paused() > 0) core_.loop->flush_later(*this);
+}
+
+void Link::release_departed() noexcept { core_.admission.give_back(load_.release(handed_over_, left_bytes())); }
+
+void Link::resume_if_room() noexcept {
+  if ((paused_ & kForLoad) != 0 && !core_.admission.must_pause(load_)) read_on(kForLoad);
+}
+
+void Link::flush() {
+  release_departed();
+  core_.admission.resume_paused(*this);
 }
 
 bool Link::take_metadata(InboundMessage& message, std::shared_ptr<const CallMetadata>& metadata) {
@@ -74,6 +134,8 @@ bool Link::take_metadata(InboundMessage& message, std::shared_ptr<const CallMeta
 }
 
 bool Link::park(detail::ParkedReply& reply) noexcept {
+  reply.permit = running_;
+  running_parked_ = true;
   if (parked_.insert(reply)) return true;
   connection_->abort(Status(StatusCode::kInvalidArgument, "it has sent a second request with the call id " +
                                                               std::to_string(reply.call_id()) +
@@ -83,6 +145,7 @@ bool Link::park(detail::ParkedReply& reply) noexcept {
 
 void Link::unpark(detail::ParkedReply& reply, Unpark how) noexcept {
   if (parked_.find(reply.call_id()) == &reply) parked_.erase(reply);
+  end_permit(reply.permit, reply.function(), how);
   if (how == Unpark::kUnanswered) finish_request();
 }
 
@@ -146,12 +209,13 @@ void Link::send_result(std::uint64_t call_id, const Codec& codec, const Function
   message.header.kind = MessageKind::kResponse;
   message.header.codec = codec.id();
   message.header.call_id = call_id;
-  connection_->send(std::move(message));
+  send(std::move(message));
   hold_back();
   finish_request();
 }
 
 void Link::send_error(std::uint64_t call_id, const Function& function, const Status& error) {
+  dropped_ = error.code() == StatusCode::kResourceExhausted || error.code() == StatusCode::kDeadlineExceeded;
   refuse(call_id, &function.name(), error);
   finish_request();
 }
@@ -171,7 +235,7 @@ void Link::refuse(std::uint64_t call_id, const FunctionName* name, const Status&
     const Status cut = Status(status.code(), status.message().substr(0, max_body_bytes_ / 2));
     message = wire::encode_error(call_id, cut.with_type(status.type().substr(0, max_body_bytes_ / 8)));
   }
-  connection_->send(std::move(message));
+  send(std::move(message));
   hold_back();
 }
 
@@ -183,9 +247,8 @@ void Link::finish_request() noexcept {
 // A peer that does not read its answers is not read from either, unless it owes us some: two busy peers
 // would wait for each other.
 void Link::hold_back() {
-  if (paused_ || calls != nullptr || connection_->queued_bytes() <= core_.options.limits.output_high_bytes) return;
-  paused_ = true;
-  connection_->pause();
+  if ((paused_ & kForOutput) != 0 || calls != nullptr) return;
+  if (connection_->queued_bytes() > core_.options.limits.output_high_bytes) pause(kForOutput);
 }
 
 // Such a peer that owes us an answer is read from all the same, and told no. It is let go when it goes on.
@@ -202,12 +265,19 @@ bool Link::is_overloaded() {
 
 void Link::on_drained() {
   shed_ = 0;
-  if (paused_) read_on();
+  read_on(kForOutput);
 }
 
-void Link::read_on() {
-  paused_ = false;
-  connection_->resume();
+void Link::pause(Pauses why) {
+  const Pauses before = std::exchange(paused_, static_cast<Pauses>(paused_ | why));
+  if ((why & ~before & kForLoad) != 0) core_.admission.count_paused();
+  if (before == 0) connection_->pause();
+}
+
+void Link::read_on(Pauses why) {
+  const Pauses before = std::exchange(paused_, static_cast<Pauses>(paused_ & ~why));
+  if ((before & why & kForLoad) != 0) core_.admission.count_resumed();
+  if (before != 0 && paused_ == 0) connection_->resume();
 }
 
 }  // namespace onward

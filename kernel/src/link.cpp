@@ -32,6 +32,7 @@ Link::Link(NodeCore& core, std::unique_ptr<Connection> connection, Peer* dialled
 
 // The connection outlives its own callbacks, from which this may come.
 Link::~Link() {
+  core_.admission.give_back(load_.held());
   core_.loop->dispose(std::move(connection_));
   if (origin_ != nullptr) origin_->drop_reference();
 }
@@ -64,7 +65,7 @@ void Link::start() {
   for (const auto& codec : core_.codecs) {
     if (codec) hello.codecs.push_back({codec->id(), std::string(codec->name())});
   }
-  connection_->send(wire::encode_hello(hello));
+  send(wire::encode_hello(hello));
 }
 
 void Link::close(const Status& reason) {
@@ -79,8 +80,12 @@ void Link::drain(const Status& reason) {
   if (drain_ != Drain::kNone || state_ == State::kClosed || is_with_itself()) return;
   drain_ = Drain::kAsked;
   // A peer that has not said HELLO may have ours, and have sent requests behind its own.
-  connection_->send_urgent(wire::encode_goaway(reason));
-  connection_->send_urgent(wire::bare(MessageKind::kPing, kDrainPing));
+  // That must stay in front.
+  const auto send_now = [this](Message message) {
+    state_ == State::kHandshake ? send(std::move(message)) : connection_->send_urgent(std::move(message));
+  };
+  send_now(wire::encode_goaway(reason));
+  send_now(wire::bare(MessageKind::kPing, kDrainPing));
   if (state_ == State::kHandshake && !dialled_) handshake_timer_.arm(kDrainHandshakeTimeout);
 }
 
@@ -92,6 +97,22 @@ void Link::on_pong(std::uint64_t number) {
 
 bool Link::is_with_itself() const {
   return dialled_ ? peer_ != nullptr && peer_->is_this_node() : listener_ == nullptr;
+}
+
+void Link::send(Message message) {
+  handed_over_ += sizeof message.header + message.payload.size_bytes();
+  connection_->send(std::move(message));
+}
+
+void Link::send_cancel(std::uint64_t call_id, std::uint64_t request_end) {
+  Message message = wire::bare(MessageKind::kCancel, call_id);
+  if (left_bytes() < request_end) return send(std::move(message));
+  connection_->send_urgent(std::move(message));
+}
+
+std::uint64_t Link::left_bytes() const {
+  const std::size_t queued = connection_->queued_bytes();
+  return handed_over_ > queued ? handed_over_ - queued : 0;
 }
 
 void Link::retire(const Status& reason) {
@@ -147,7 +168,7 @@ void Link::on_message(InboundMessage& message) {
       break;
     case MessageKind::kPing:
       static_cast<void>(is_overloaded());
-      connection_->send(wire::bare(MessageKind::kPong, message.header.call_id));
+      send(wire::bare(MessageKind::kPong, message.header.call_id));
       hold_back();
       break;
     case MessageKind::kCancel:
@@ -188,7 +209,7 @@ void Link::on_hello(const InboundMessage& message) {
   const Status refused = hello ? check_hello(*hello) : hello.error();
   if (!refused.ok()) {
     // So that the peer's log has the reason, too.
-    if (hello) connection_->send(wire::encode_goaway(refused));
+    if (hello) send(wire::encode_goaway(refused));
     connection_->close(refused);
     return;
   }
@@ -221,6 +242,7 @@ void Link::on_closed(const Status& reason) {
   state_ = State::kClosed;
   handshake_timer_.cancel();
   if (retirement_ == Retirement::kWaits) --core_.retiring;
+  read_on(kForOutput | kForLoad);
   const std::string said = goaway_.ok() ? "" : ": " + goaway_.message();
   const std::string why = reason.ok() ? "it closed the connection" + said : reason_beside(describe(), reason.message());
   const bool fault = !reason.ok() && reason.code() != StatusCode::kUnavailable;

@@ -10,6 +10,7 @@
 #include <string>
 #include <unordered_set>
 
+#include "admission.h"
 #include "onward/call.h"
 #include "onward/event_loop.h"
 #include "onward/function.h"
@@ -27,7 +28,7 @@ struct ListenOptions;
 // address alone) has named it already.
 [[nodiscard]] std::string reason_beside(const std::string& who, const std::string& reason);
 
-class Link final : public ConnectionEvents, public ReplySink {
+class Link final : public ConnectionEvents, public ReplySink, private Flushable {
  public:
   enum class State : std::uint8_t { kHandshake, kReady, kDraining, kClosed };
   // A peer must have said HELLO by then; sooner where the node waits for it to end.
@@ -43,12 +44,15 @@ class Link final : public ConnectionEvents, public ReplySink {
   Link(NodeCore& core, std::unique_ptr<Connection> connection, Peer* dialled, const ListenOptions* listener);
 
   void start();
-  void send(Message message) { connection_->send(std::move(message)); }
-  // A peer that owes an answer is read from in any case: two busy nodes would wait for each other.
-  void send_request(Message message) {
+  // Returns where it ends, in all that was handed over to the connection. A peer that owes an answer is read from in
+  // any case: two busy nodes would wait for each other.
+  std::uint64_t send_request(Message message) {
     send(std::move(message));
-    if (paused_) read_on();
+    if (paused_ != 0) read_on(kForOutput | kForLoad);
+    return handed_over_;
   }
+  // Goes before what is queued, unless the request, which ends there, is among that.
+  void send_cancel(std::uint64_t call_id, std::uint64_t request_end);
   // Flushes what was sent; then the connection closes.
   void close(const Status& reason);
   // Asks the peer to send no more requests: GOAWAY, and behind it PING. Those that come before its PONG are served,
@@ -68,6 +72,11 @@ class Link final : public ConnectionEvents, public ReplySink {
     allowed_.clear();
     last_function_ = nullptr;
   }
+  [[nodiscard]] const LinkLoad& load() const noexcept { return load_; }
+  // Gives back the permits of responses that have left.
+  void release_departed() noexcept;
+  // It paused for its load, and goes on if that has fallen.
+  void resume_if_room() noexcept;
 
   [[nodiscard]] State state() const noexcept { return state_; }
   [[nodiscard]] std::string describe() const;  // "b (tcp://127.0.0.1:7000)"
@@ -118,8 +127,23 @@ class Link final : public ConnectionEvents, public ReplySink {
   [[nodiscard]] const Function* find_function(const MessageHeader& header);
   // Answers with an error that no function gave.
   void refuse(std::uint64_t call_id, const FunctionName* name, const Status& error, const std::string& signature = {});
+  void send(Message message);
+  // Answers that `function`, or the node, has too much to do.
+  void shed(std::uint64_t call_id, const Function& function, Admission::Shed why);
+  // Whether the request has waited here for too long to be run; then the peer has been told.
+  [[nodiscard]] bool is_stale(const MessageHeader& header, const Function& function);
+  // Of a request that has ended.
+  void end_permit(const detail::Permit& permit, const Function& function, Unpark how) noexcept;
+  // What was handed over to the connection and has left it.
+  [[nodiscard]] std::uint64_t left_bytes() const;
+  void flush() override;
   void hold_back();
-  void read_on();
+  // Why it does not read.
+  using Pauses = std::uint8_t;
+  static constexpr Pauses kForOutput = 1;
+  static constexpr Pauses kForLoad = 2;
+  void pause(Pauses why);
+  void read_on(Pauses why);
   // So much output is queued that what comes in is refused. To be asked once for each message that does.
   [[nodiscard]] bool is_overloaded();
   void finish_request() noexcept;
@@ -129,7 +153,9 @@ class Link final : public ConnectionEvents, public ReplySink {
   Peer* peer_;  // the one dialled, or the one that said HELLO by its name
   const ListenOptions* listener_;
   bool dialled_;
-  bool paused_ = false;
+  Pauses paused_ = 0;
+  bool running_parked_ = false;  // the request that is being run waits for its Future
+  bool dropped_ = false;         // the answer says that it was too much, or too late
   enum class Retirement : std::uint8_t { kNone, kWaits, kCloses };
   Retirement retirement_ = Retirement::kNone;
   enum class Drain : std::uint8_t { kNone, kAsked, kAcknowledged };
@@ -147,6 +173,12 @@ class Link final : public ConnectionEvents, public ReplySink {
   std::uint32_t max_body_bytes_ = 0;
   std::uint64_t max_message_bytes_ = 0;
   const Function* last_function_ = nullptr;
+  FunctionLoad* last_load_ = nullptr;  // that function's, if it has limits
+  LinkLoad load_;
+  detail::Permit running_;  // of the request that is being run
+  // Bytes of messages given to the connection, but for urgent ones and framing: less than it counts in queued_bytes(),
+  // so that nothing is taken to have left that has not.
+  std::uint64_t handed_over_ = 0;
   std::uint32_t shed_ = 0;
   std::uint32_t references_ = 1;
 };

@@ -130,6 +130,7 @@ Status NodeCore::reload(const NodeOptions& changed) {
     options.per_node = changed.per_node;
     options.per_function = changed.per_function;
     options.adaptive_limits = changed.adaptive_limits;
+    admission.take_limits();
     options.max_waiting_calls = changed.max_waiting_calls;
     options.connect_backoff = changed.connect_backoff;
     options.connect_backoff_max = changed.connect_backoff_max;
@@ -197,11 +198,19 @@ std::size_t NodeCore::requests_in_flight() const noexcept {
 }
 
 Node::Statistics NodeCore::statistics() {
-  Node::Statistics result{.pool_queued = pool->queued()};
+  const Pool::Statistics jobs = pool->statistics();
+  Node::Statistics result{.pool_queued = jobs.queued, .pool_refused = jobs.refused, .pool_expired = jobs.expired};
   look([&] {
     result.connections = link_count;
     result.calls_in_flight = caller.in_flight();
     result.requests_in_flight = requests_in_flight();
+    for (Link* link = links; link != nullptr; link = link->next) link->release_departed();
+    result.permits = admission.held().calls;
+    result.permit_bytes = admission.held().bytes;
+    result.connections_paused = admission.paused();
+    result.shed = admission.shed();
+    result.expired = admission.expired();
+    result.adaptive_limits = admission.adaptive_limits();
   });
   return result;
 }

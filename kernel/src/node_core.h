@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "admission.h"
 #include "caller.h"
 #include "link.h"
 #include "modules.h"
@@ -45,6 +46,7 @@ class NodeCore final {
   std::array<std::shared_ptr<const Codec>, 256> codecs;
   const Codec* default_codec = nullptr;
   Caller caller{*this};
+  Admission admission{*this};
   std::unique_ptr<Peers> peers;
   Link* links = nullptr;
   std::size_t link_count = 0;

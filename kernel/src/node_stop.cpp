@@ -143,6 +143,7 @@ void NodeCore::stop_last_module(const std::shared_ptr<ModuleStop>& progress) {
 // No thread runs the loop any more. Links first, while it can still bury their connections.
 void NodeCore::destroy_loop() {
   while (links != nullptr) remove_link(*links);
+  admission.stop();
   loop->run_once(false);
   peers->clear();
   for (auto& transport : transports_) transport.reset();

@@ -92,7 +92,8 @@ EventLoop::EventLoop(EventLoopOptions options, Clock& clock)
       now_(clock.now()),
       wheel_(tick_of(now_, false)),
       started_(std::chrono::steady_clock::now()),
-      started_cycles_(cycle_count()) {
+      started_cycles_(cycle_count()),
+      manual_clock_(dynamic_cast<ManualClock*>(&clock) != nullptr) {
   const auto undo = [this](const char* what) {
     const RpcError error = system_error(what);
     close_descriptors();
@@ -170,6 +171,8 @@ bool EventLoop::run_once(bool may_sleep) {
   happened_ |= run_ready();
   flush_all();
   bury();
+  last_turn_cycles_ = cycle_count() - turn_cycles_;
+  if (manual_clock_) last_turn_ = clock_.now() - now_;
   if (happened_ && options_.busy_poll > Duration::zero()) busy_until_ = now_ + options_.busy_poll;
   return happened_;
 }
@@ -182,7 +185,21 @@ void EventLoop::begin_turn() noexcept {
   if (turn_begun_) return;
   turn_begun_ = true;
   now_ = clock_.now();
-  callback_cycles_ = cycle_count();
+  turn_cycles_ = callback_cycles_ = cycle_count();
+  ++turns_;
+}
+
+bool EventLoop::input_is_older(Duration than) const noexcept {
+  if (manual_clock_) return last_turn_ + (clock_.now() - now_) > than;
+  const std::uint64_t cycles = last_turn_cycles_ + (cycle_count() - turn_cycles_);
+  // As in callback_done: as many ticks as nanoseconds, or more.
+  return cycles > static_cast<std::uint64_t>(than.count()) && time_of(cycles) > than;
+}
+
+Duration EventLoop::time_of(std::uint64_t cycles) const noexcept {
+  const auto alive = std::chrono::steady_clock::now() - started_;
+  const double tick = static_cast<double>(alive.count()) / static_cast<double>(cycle_count() - started_cycles_);
+  return Duration(static_cast<Duration::rep>(static_cast<double>(cycles) * tick));
 }
 
 void EventLoop::poll(bool may_sleep) {
@@ -354,9 +371,7 @@ void EventLoop::callback_done(const Activity* activity) noexcept {
 }
 
 void EventLoop::report_slow(const Activity* activity, std::uint64_t cycles) {
-  const auto alive = std::chrono::steady_clock::now() - started_;
-  const double tick = static_cast<double>(alive.count()) / static_cast<double>(cycle_count() - started_cycles_);
-  const Duration held(static_cast<Duration::rep>(static_cast<double>(cycles) * tick));
+  const Duration held = time_of(cycles);
   if (held < options_.slow_callback) return;
   const std::string name = activity == nullptr ? "a callback of no function" : activity->name;
   if (options_.on_slow_callback) {

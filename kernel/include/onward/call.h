@@ -109,6 +109,7 @@ class ONWARD_API OutgoingCall : public WheelTimer, public detail::CancelListener
   OutgoingCall** previous_call_ = nullptr;
   std::uint64_t call_id_ = 0;        // once sent
   std::uint64_t request_bytes_ = 0;  // once sent
+  std::uint64_t request_end_ = 0;    // once sent: Link::handed_over() behind it
   std::uint32_t timeout_ms_ = MessageHeader::kNoTimeout;
   bool fail_fast_ = false;
 };

@@ -53,6 +53,12 @@ class ONWARD_API ReplySink {
 
 namespace detail {
 
+// What a request holds until its response has left; the kernel's own.
+struct Permit {
+  std::uint32_t bytes = 0;    // of its message; the most that fits for more
+  std::uint32_t started = 0;  // in ticks, where its function has limits; else 0
+};
+
 // A response that waits for its Future, in its connection's table. All that a waiting request costs, besides its
 // context and what its function keeps. The context's tag is the id of the request's codec.
 class ONWARD_API ParkedReply : public FutureCallback {
@@ -63,6 +69,8 @@ class ONWARD_API ParkedReply : public FutureCallback {
   // Nobody waits for the response any more: none is sent, the context is cancelled, and the Future goes on without
   // this, which may be destroyed.
   void cancel(const Status& reason) noexcept;
+  [[nodiscard]] const Function& function() const noexcept { return function_; }
+  Permit permit;  // its connection's
 
  protected:
   ParkedReply(FutureStateBase& state, ReplySink& sink, const Function& function, std::uint64_t call_id) noexcept
@@ -74,7 +82,6 @@ class ONWARD_API ParkedReply : public FutureCallback {
 
   // Before run() answers: null if nobody waits any more.
   [[nodiscard]] ReplySink* sink() const noexcept { return sink_; }
-  [[nodiscard]] const Function& function() const noexcept { return function_; }
   // Behind the answer, or where there is none: the end of this.
   void finish(ReplySink::Unpark how) noexcept;
 

@@ -142,6 +142,15 @@ class ONWARD_API Node {
     std::size_t calls_in_flight = 0;     // ours, unanswered
     std::size_t requests_in_flight = 0;  // others', parked here
     std::size_t pool_queued = 0;
+    std::uint64_t pool_refused = 0;
+    std::uint64_t pool_expired = 0;
+    // What requests hold until their responses have left: see LoadLimits.
+    std::size_t permits = 0;
+    std::uint64_t permit_bytes = 0;
+    std::size_t connections_paused = 0;  // not read from until there are fewer
+    std::uint64_t shed = 0;              // requests, since the start: RESOURCE_EXHAUSTED before they ran
+    std::uint64_t expired = 0;           // requests, since the start: DEADLINE_EXCEEDED before they ran
+    std::map<std::string, std::size_t> adaptive_limits = {};  // of calls, by function, as they are now
   };
   [[nodiscard]] Statistics statistics() const;
 

@@ -185,6 +185,11 @@ class ONWARD_API EventLoop {
     return delay > TimePoint::max() - now_ ? TimePoint::max() : now_ + std::max(delay, Duration::zero());
   }
   [[nodiscard]] Clock& clock() const noexcept { return clock_; }
+  // How many turns there were.
+  [[nodiscard]] std::uint64_t turns() const noexcept { return turns_; }
+  // Whether what is read now may have waited for longer than that: while the turn before went on, and this one until
+  // now. Cheap where it has not. Loop thread only.
+  [[nodiscard]] bool input_is_older(Duration than) const noexcept;
 
   // Polls without sleeping until so long from now, for what is known to come sooner than a sleeping thread
   // would wake up. Returns when that will be over. Loop thread only.
@@ -248,6 +253,7 @@ class ONWARD_API EventLoop {
   bool take_inbox();
   void flush_all();
   void bury();
+  [[nodiscard]] Duration time_of(std::uint64_t cycles) const noexcept;
   void report_slow(const Activity* activity, std::uint64_t cycles);
 
   Clock& clock_;
@@ -272,6 +278,11 @@ class ONWARD_API EventLoop {
   std::chrono::steady_clock::time_point started_;
   std::uint64_t started_cycles_;
   std::uint64_t callback_cycles_ = 0;
+  std::uint64_t turns_ = 0;
+  std::uint64_t turn_cycles_ = 0;       // at the turn's begin
+  std::uint64_t last_turn_cycles_ = 0;  // that the turn before took
+  Duration last_turn_{};                // the same by the clock, where tests move it
+  const bool manual_clock_;
   bool turn_begun_ = false;
   bool stopping_ = false;
   bool happened_ = false;

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "loop_fixture.h"
 #include "onward/transport.h"
@@ -31,14 +32,22 @@ class ScriptedPeer {
   [[nodiscard]] const std::string& name() const { return name_; }
   // What the node receives next. Nothing is counted or checked on the way.
   static void say(const std::shared_ptr<ScriptedPeer>& peer, Message message) {
-    peer->handle_.post([peer, said = std::move(message)]() mutable {
-      if (peer->events == nullptr) return;
-      said.header.body_bytes = static_cast<std::uint32_t>(said.payload.body.size());
-      InboundMessage inbound{.header = said.header,
-                             .body = said.payload.body.bytes(),
-                             .storage = said.payload.body.empty() ? nullptr : &said.payload.body,
-                             .segments = said.payload.segments};
-      peer->events->on_message(inbound);
+    std::vector<Message> messages;
+    messages.push_back(std::move(message));
+    say(peer, std::move(messages));
+  }
+  // The same, of several at once.
+  static void say(const std::shared_ptr<ScriptedPeer>& peer, std::vector<Message> messages) {
+    peer->handle_.post([peer, all = std::move(messages)]() mutable {
+      for (Message& said : all) {
+        if (peer->events == nullptr) return;
+        said.header.body_bytes = static_cast<std::uint32_t>(said.payload.body.size());
+        InboundMessage inbound{.header = said.header,
+                               .body = said.payload.body.bytes(),
+                               .storage = said.payload.body.empty() ? nullptr : &said.payload.body,
+                               .segments = said.payload.segments};
+        peer->events->on_message(inbound);
+      }
     });
   }
   // It goes: the node's on_closed(reason).
@@ -89,6 +98,11 @@ class ScriptedPeer {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, kHang, [&] { return paused_ == paused; });
   }
+  // Of all that was sent so far.
+  [[nodiscard]] bool last_was_urgent() const {
+    const std::lock_guard lock(mutex_);
+    return last_was_urgent_;
+  }
   [[nodiscard]] std::size_t queued() const {
     const std::lock_guard lock(mutex_);
     return queued_;
@@ -99,9 +113,10 @@ class ScriptedPeer {
   }
 
   // From the connection.
-  void on_sent(Message message) {
+  void on_sent(Message message, bool urgent) {
     const std::lock_guard lock(mutex_);
     sent_.push_back(std::move(message));
+    last_was_urgent_ = urgent;
     changed_.notify_all();
   }
   bool on_closing(const Status& reason) {
@@ -128,6 +143,7 @@ class ScriptedPeer {
   std::size_t queued_ = 0;
   bool closed_ = false;
   bool paused_ = false;
+  bool last_was_urgent_ = false;
 };
 
 class ScriptedConnection final : public Connection {
@@ -137,7 +153,10 @@ class ScriptedConnection final : public Connection {
   void on_dispose() noexcept override { peer_->events = nullptr; }
   void start(ConnectionEvents& events) override { peer_->events = &events; }
   void send(Message message) override {
-    if (!peer_->closed()) peer_->on_sent(std::move(message));
+    if (!peer_->closed()) peer_->on_sent(std::move(message), false);
+  }
+  void send_urgent(Message message) override {
+    if (!peer_->closed()) peer_->on_sent(std::move(message), true);
   }
   void close(Status reason) override {
     if (peer_->on_closing(reason)) ScriptedPeer::hang_up(peer_, std::move(reason));
