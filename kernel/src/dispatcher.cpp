@@ -78,7 +78,13 @@ void Link::on_request(InboundMessage& message) {
 
 bool Link::is_stale(const MessageHeader& header, const Function& function) {
   const Duration left = std::chrono::milliseconds(header.timeout_ms);
-  if (left > Duration::zero() && !core_.loop->input_is_older(left / 2)) return false;
+  const TimePoint backlog = connection_->backlog_since();
+  const auto is_older = [&](Duration than) {
+    return core_.loop->input_is_older(than) ||
+           (backlog != TimePoint::max() && core_.loop->clock().now() - backlog > than);
+  };
+  if (left > Duration::zero() && !is_older(left / 2)) return false;
+  // Of a backlog it is only known how old it may be at most.
   if (left == Duration::zero() || core_.loop->input_is_older(left)) {
     shed(header.call_id, function, Admission::Shed::kExpired);
     return true;

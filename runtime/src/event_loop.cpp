@@ -164,6 +164,7 @@ void EventLoop::run() {
 bool EventLoop::run_once(bool may_sleep) {
   const Running running(this);
   happened_ = false;
+  ++turns_;
   poll(may_sleep);
   begin_turn();
   happened_ |= take_inbox();
@@ -186,7 +187,6 @@ void EventLoop::begin_turn() noexcept {
   turn_begun_ = true;
   now_ = clock_.now();
   turn_cycles_ = callback_cycles_ = cycle_count();
-  ++turns_;
 }
 
 bool EventLoop::input_is_older(Duration than) const noexcept {

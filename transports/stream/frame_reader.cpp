@@ -42,9 +42,10 @@ IoResult FrameReader::read_chunk(ByteStream& stream, ConnectionEvents& events) {
   make_room();
   const iovec into{.iov_base = base_ + end_, .iov_len = std::min(wanted_, capacity_ - end_)};
   IoResult result = stream.read({&into, 1});
+  filled_ = result.bytes == into.iov_len;
   if (result.outcome == IoResult::Outcome::kDone) {
     end_ += result.bytes;
-    if (result.bytes == into.iov_len) wanted_ = std::min(wanted_ * 4, kChunkBytes);
+    if (filled_) wanted_ = std::min(wanted_ * 4, kChunkBytes);
     if (Status status = parse(events); !status.ok()) result = failed(std::move(status));
   }
   release_empty_chunk();
@@ -187,9 +188,11 @@ IoResult FrameReader::read_assembly(ByteStream& stream, ConnectionEvents& events
   }
   if (asked == assembly_.missing && count < kMaxSpans) {
     make_room();
-    into[count++] = {.iov_base = base_ + end_, .iov_len = std::min(kTailBytes, capacity_ - end_)};
+    into[count] = {.iov_base = base_ + end_, .iov_len = std::min(kTailBytes, capacity_ - end_)};
+    asked += into[count++].iov_len;
   }
   IoResult result = stream.read({into.data(), count});
+  filled_ = result.bytes == asked;
   if (result.outcome == IoResult::Outcome::kDone) {
     const std::size_t own = static_cast<std::size_t>(std::min<std::uint64_t>(result.bytes, assembly_.missing));
     assembly_.advance(own);

@@ -90,7 +90,7 @@ void StreamConnection::on_dispose() noexcept {
 }
 
 void StreamConnection::pause() {
-  paused_ = true;
+  if (!std::exchange(paused_, true) && backlog_since_ == TimePoint::max()) backlog_since_ = loop_.now();
   reader_.stop();
   update_watches();
 }
@@ -99,6 +99,7 @@ void StreamConnection::resume() {
   paused_ = false;
   if (state_ > State::kOpen) return;
   reader_.restart();
+  backlog_turn_ = loop_.turns();
   if (holds_input()) notices_.schedule();
   update_watches();
 }
@@ -124,8 +125,21 @@ void StreamConnection::read() {
   if (state_ == State::kLingering) {
     discard_input();
   } else if (delivers()) {
-    handle_input(reader_.read(*stream_, *events_));
+    // Where nothing was to be read in the turn before, all that was sent until then had been read.
+    if (backlog_since_ != TimePoint::max() && loop_.turns() > backlog_turn_ + 1) backlog_since_ = TimePoint::max();
+    const IoResult result = reader_.read(*stream_, *events_);
+    note_backlog();
+    handle_input(result);
   }
+}
+
+void StreamConnection::note_backlog() {
+  if (!paused_ && !reader_.filled() && !reader_.holds_back()) {
+    backlog_since_ = TimePoint::max();
+    return;
+  }
+  if (backlog_since_ == TimePoint::max()) backlog_since_ = loop_.now() - loop_.last_turn();
+  backlog_turn_ = loop_.turns();
 }
 
 void StreamConnection::flush() {
@@ -259,7 +273,9 @@ void StreamConnection::run_notices() {
   if (std::exchange(drained_, false) && state_ == State::kOpen) events_->on_drained();
   if (!delivers()) return;
   if (reader_.holds_back()) {
-    handle_input(reader_.deliver(*events_));
+    const IoResult result = reader_.deliver(*events_);
+    backlog_turn_ = loop_.turns();
+    handle_input(result);
   } else if (stream_->holds_input()) {
     read();
     write_after_reading();

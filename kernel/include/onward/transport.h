@@ -77,6 +77,10 @@ class ONWARD_API Connection {
   // Bytes taken by send() and not yet given to the peer or the operating system.
   [[nodiscard]] virtual std::size_t queued_bytes() const = 0;
 
+  // What is delivered now may have been sent at this time or later, as far as the transport can tell: since then there
+  // was always more than a turn of the loop has delivered. TimePoint::max() where that is not so, or nobody can tell.
+  [[nodiscard]] virtual TimePoint backlog_since() const noexcept { return TimePoint::max(); }
+
   // For messages and logs: "tcp://127.0.0.1:4711".
   [[nodiscard]] virtual std::string description() const = 0;
 

@@ -190,6 +190,8 @@ class ONWARD_API EventLoop {
   // Whether what is read now may have waited for longer than that: while the turn before went on, and this one until
   // now. Cheap where it has not. Loop thread only.
   [[nodiscard]] bool input_is_older(Duration than) const noexcept;
+  // How long the turn before took, without its sleep.
+  [[nodiscard]] Duration last_turn() const noexcept { return manual_clock_ ? last_turn_ : time_of(last_turn_cycles_); }
 
   // Polls without sleeping until so long from now, for what is known to come sooner than a sleeping thread
   // would wake up. Returns when that will be over. Loop thread only.

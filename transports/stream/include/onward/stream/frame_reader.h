@@ -48,6 +48,8 @@ class FrameReader {
 
   // True if deliver() has something to look at.
   [[nodiscard]] bool holds_back() const noexcept { return held_back_; }
+  // The last read() got all that it asked for: there may be more.
+  [[nodiscard]] bool filled() const noexcept { return filled_; }
   // A part of a large message has arrived.
   [[nodiscard]] bool in_large_message() const noexcept { return assembly_.active; }
   // Empty if the stream may end here, else what is missing.
@@ -86,6 +88,7 @@ class FrameReader {
   MessageLimits limits_;
   PayloadArea* area_ = nullptr;
   bool stopped_ = false;
+  bool filled_ = false;
   bool held_back_ = false;  // by stop(): complete frames may lie in the chunk
   bool first_ = true;
   Buffer chunk_;

@@ -47,6 +47,7 @@ class ONWARD_API StreamConnection final : public Connection, private Flushable {
   void pause() override;
   void resume() override;
   [[nodiscard]] std::size_t queued_bytes() const override { return writer_.queued_bytes(); }
+  [[nodiscard]] TimePoint backlog_since() const noexcept override { return backlog_since_; }
   [[nodiscard]] std::string description() const override { return description_; }
   [[nodiscard]] PeerIdentity identity() const override {
     return stream_ == nullptr ? PeerIdentity() : stream_->identity();
@@ -72,6 +73,7 @@ class ONWARD_API StreamConnection final : public Connection, private Flushable {
   void on_writable();
   void flush() override;
   void read();
+  void note_backlog();
   void handle_input(const IoResult& result);
   void stay_awake_for_the_rest();
   void handle_end();
@@ -107,6 +109,8 @@ class ONWARD_API StreamConnection final : public Connection, private Flushable {
   bool awake_for_rest_ = false;
   std::uint8_t naps_ = 0;  // times that the loop may sleep before it stays awake again
   TimePoint awake_until_;
+  TimePoint backlog_since_ = TimePoint::max();
+  std::uint64_t backlog_turn_ = 0;  // the loop's, in which there was a backlog last
   std::size_t early_bytes_ = kEarlyBytes;
   MessageLimits limits_;
   FrameWriter writer_;
