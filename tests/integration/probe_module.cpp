@@ -18,6 +18,7 @@
 #include "onward/identity.h"
 #include "onward/log.h"
 #include "probe.h"
+#include "workload.h"
 
 namespace onward {
 namespace {
@@ -76,6 +77,7 @@ class ProbeModule final : public Module {
     add_nested();
     add_blocking();
     for (const char* codec : {"flex", "raw", "flatbuffers"}) add_failing(codec);
+    if (Status status = workload::add_functions(*table_); failure_.ok()) failure_ = std::move(status);
     return failure_;
   }
 
