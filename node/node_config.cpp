@@ -83,6 +83,7 @@ class NodeReader {
   void read_calls() {
     const Arguments calls = table("calls");
     const auto timeout_ms = calls.find<std::int64_t>("timeout_ms");
+    config_.options.trace = calls.get<bool>("trace");
     config_.options.timeout = timeout_ms ? Duration(std::chrono::milliseconds(*timeout_ms)) : kNoTimeout;
   }
 

@@ -21,6 +21,7 @@ constexpr Parameter kCalls[] = {
         .range(1, kYearMs)
         .or_word("none")
         .reloadable(),
+    parameter("trace", false, "whether calls that belong to no trace begin one, a W3C traceparent that travels with them"),
 };
 
 constexpr Parameter kPool[] = {

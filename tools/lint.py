@@ -176,6 +176,21 @@ def check_sizes(texts):
         )
 
 
+# A coroutine's captures live in the lambda: only who keeps that may be given one (C++ Core Guidelines CP.51).
+CAPTURING_COROUTINE = re.compile(
+    r"\[[^\]\[\s][^\]\[]*\]\s*(?:\((?:[^()]|\([^()]*\))*\))?\s*(?:mutable\s*)?(?:noexcept\s*)?->\s*(?:onward::)?Task<")
+KEEPS_LAMBDA = re.compile(r"(?:\b(?:spawn|retry|hedge|with_timeout|then)\(|\badd\([^;{}]*,)\s*$")
+
+
+def check_coroutines(path, text):
+    for match in CAPTURING_COROUTINE.finditer(text):
+        before = text[max(0, match.start() - 200):match.start()]
+        line = text.count("\n", 0, match.start()) + 1
+        if not KEEPS_LAMBDA.search(before) and not text.splitlines()[line - 1].lstrip().startswith("//"):
+            yield Finding(path, line, "a coroutine lambda has captures, which are gone when the lambda is",
+                          "give it to spawn() or FunctionTable::add() at once, or make them parameters")
+
+
 def check_scripts(path, text):
     first = text.split("\n", 1)[0]
     if re.match(r"#!.*\b(bash|sh)\b", first) or path.endswith(".sh"):
@@ -209,6 +224,7 @@ def main():
     for path, text in texts.items():
         if Path(path).suffix in CPP:
             findings += check_dependencies(path, text, set(files), roots)
+            findings += check_coroutines(path, text)
         findings += check_scripts(path, text)
         findings += check_whitespace(path, text)
 

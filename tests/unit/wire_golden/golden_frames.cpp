@@ -71,6 +71,13 @@ wire::Hello hello() {
           .codecs = {{1, "flex"}, {2, "flatbuffers"}, {3, "raw"}}};
 }
 
+CallMetadata context() {
+  CallMetadata metadata{.trace = TraceContext::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+                        .baggage = {}};
+  EXPECT_TRUE(metadata.baggage.set("tenant", "blue").ok());
+  return metadata;
+}
+
 void check_hello(InboundMessage& message) {
   EXPECT_EQ(message.header.kind, MessageKind::kHello);
   EXPECT_EQ(message.header.function_id, MessageHeader::kMagic);
@@ -159,6 +166,26 @@ std::vector<GoldenFrame> call_frames() {
              const auto [name, bytes] = read<std::tuple<std::string, Buffer>>(message);
              EXPECT_EQ(name, "blob");
              EXPECT_EQ(bytes.text(), segment().text());
+           }},
+      {.name = "request_context",
+       .title = "# REQUEST: my_add_3(1, 2, 3) in a trace and with baggage: flag 1, and the context as its last segment.\n",
+       .build =
+           [] {
+             Message message = request<int>("my_add_3", 1000, 1, 2, 3);
+             message.header.flags = MessageHeader::kHasContext;
+             message.payload.segments.push_back(wire::encode_context(context()));
+             return message;
+           },
+       .check =
+           [](InboundMessage& message) {
+             check_request(message, "my_add_3", 1000);
+             EXPECT_EQ(message.header.flags, MessageHeader::kHasContext);
+             ASSERT_EQ(message.segments.size(), 1U);
+             const Result<CallMetadata> read_back = wire::decode_context(message.segments[0].bytes());
+             ASSERT_TRUE(read_back) << read_back.error().to_string();
+             EXPECT_EQ(read_back->trace->trace_id, context().trace->trace_id);
+             EXPECT_EQ(read_back->baggage.entries(), context().baggage.entries());
+             EXPECT_EQ((read<std::tuple<int, int, int>>(message)), std::tuple(1, 2, 3));
            }},
       {.name = "response",
        .title = "# RESPONSE: 6, the result of my_add_3(1, 2, 3).\n",
