@@ -11,6 +11,8 @@ namespace {
 
 // What the PING behind a GOAWAY has as its number: "drain".
 constexpr std::uint64_t kDrainPing = 0x6E'6961'7264;
+// That of the PING behind the last answers: "flush".
+constexpr std::uint64_t kFlushPing = 0x68'7375'6C66;
 
 }  // namespace
 
@@ -89,9 +91,15 @@ void Link::drain(const Status& reason) {
   if (state_ == State::kHandshake && !dialled_) handshake_timer_.arm(kDrainHandshakeTimeout);
 }
 
+void Link::ask_for_receipt() {
+  if (state_ == State::kHandshake || state_ == State::kClosed || connection_->queued_bytes() == 0) return;
+  awaits_receipt_ = true;
+  connection_->send(wire::bare(MessageKind::kPing, kFlushPing));
+}
+
 void Link::on_pong(std::uint64_t number) {
-  if (number != kDrainPing || drain_ != Drain::kAsked) return;
-  drain_ = Drain::kAcknowledged;
+  if (number == kDrainPing && drain_ == Drain::kAsked) drain_ = Drain::kAcknowledged;
+  if (number == kFlushPing) awaits_receipt_ = false;
   core_.check_drained();
 }
 

@@ -63,6 +63,9 @@ class Link final : public ConnectionEvents, public ReplySink, private Flushable 
   [[nodiscard]] bool awaits_acknowledgement() const noexcept {
     return drain_ == Drain::kAsked && (state_ != State::kHandshake || !dialled_);
   }
+  // Has the peer say when it has read what is queued: PING behind it. Nothing where nothing is queued.
+  void ask_for_receipt();
+  [[nodiscard]] bool awaits_receipt() const noexcept { return awaits_receipt_; }
   // No new calls, either way; it closes when those that are in flight are done.
   void retire(const Status& reason);
   [[nodiscard]] bool is_retired() const noexcept { return retirement_ != Retirement::kNone; }
@@ -160,6 +163,7 @@ class Link final : public ConnectionEvents, public ReplySink, private Flushable 
   Retirement retirement_ = Retirement::kNone;
   enum class Drain : std::uint8_t { kNone, kAsked, kAcknowledged };
   Drain drain_ = Drain::kNone;
+  bool awaits_receipt_ = false;
   State state_ = State::kHandshake;
   Timer handshake_timer_;
   std::string description_;

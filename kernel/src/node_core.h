@@ -102,6 +102,7 @@ class NodeCore final {
   void await_stage(Stage stage, const std::function<std::function<bool()>()>& begin);
   void await_stage_until(Stage stage, std::chrono::steady_clock::time_point soon);
   [[nodiscard]] bool all_acknowledged() const noexcept;
+  [[nodiscard]] bool all_received() const noexcept;
   void check_stage();
   void close_retired() const;
   enum class ModuleStop : std::uint8_t { kStopping, kStopped, kOver };

@@ -27,6 +27,11 @@ void NodeCore::stop(Duration drain) {
     for (Link* link = links; link != nullptr; link = link->next) link->drain(ended);
     return [this] { return requests_in_flight() == 0 && caller.in_flight() == 0 && all_acknowledged(); };
   });
+  // A connection that closes writes for a short time only.
+  await_stage(kDrain, [&] {
+    for (Link* link = links; link != nullptr && !functions.all().empty(); link = link->next) link->ask_for_receipt();
+    return [this] { return all_received(); };
+  });
   stopped = true;
   await_stage(kAfterDrain, [&] {
     for (Link* link = links; link != nullptr; link = link->next) {
@@ -120,6 +125,13 @@ bool NodeCore::all_acknowledged() const noexcept {
   if (functions.all().empty()) return true;
   for (const Link* link = links; link != nullptr; link = link->next) {
     if (link->awaits_acknowledgement()) return false;
+  }
+  return true;
+}
+
+bool NodeCore::all_received() const noexcept {
+  for (const Link* link = links; link != nullptr; link = link->next) {
+    if (link->awaits_receipt()) return false;
   }
   return true;
 }

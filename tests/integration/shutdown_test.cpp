@@ -137,6 +137,23 @@ TEST_P(Shutdown, DrainDeadlineFailsWhatIsLeft) {
   EXPECT_EQ(rpc_sync(*client, "worker", probe::kEcho, "alive"), "alive");
 }
 
+TEST_P(Shutdown, LargeAnswersLeaveFirst) {
+  constexpr int kBlobs = 40 / kScale;
+  constexpr std::size_t kBytes = std::size_t{4} << 20;
+  start_pair(600'000);
+  EXPECT_EQ(rpc_sync(*client, "front", probe::kEcho, "hello"), "hello");
+  std::vector<Future<Buffer>> blobs;
+  for (int i = 0; i < kBlobs; ++i) blobs.push_back(rpc_async(*client, to("front", kPatient), probe::kBlob, kBytes));
+  EXPECT_LE(client->statistics().connections, 2U);  // asked behind them: they are on their way
+  front().send_signal(SIGTERM);
+  for (const auto& blob : blobs) {
+    const auto answer = outcome_of(blob);
+    ASSERT_TRUE(answer) << answer.error().to_string();
+    EXPECT_EQ(answer->size(), kBytes);
+  }
+  EXPECT_EQ(front().wait_for_end().value_or(Ending()).code, 0);
+}
+
 TEST_P(Shutdown, SecondSignalFailsWhatIsLeftAndEndsCleanly) {
   start_pair(600'000);
   const auto waits = call_that_waits();

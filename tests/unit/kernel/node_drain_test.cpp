@@ -97,6 +97,23 @@ TEST_F(NodeDrainTest, OneThatNeverAcknowledgesDelaysNothingBeyondTheDrain) {
   EXPECT_TRUE(peer->closed());
 }
 
+// The answer is queued still when nothing is in flight any more, and the connection would not wait long.
+TEST_F(NodeDrainTest, ItWaitsUntilItsAnswersHaveBeenRead) {
+  start_node();
+  const PeerPtr peer = enter("a");
+  expect_serves(peer);
+  peer->set_queued(100);
+  begin_stop(*b, kHang);
+  acknowledge(peer, expect_drain(peer));
+  const auto ping = peer->next(MessageKind::kPing);
+  ASSERT_TRUE(ping);
+  ScriptedPeer::say(peer, add_request(1, 2, 8));
+  ASSERT_TRUE(peer->next(MessageKind::kError));
+  EXPECT_FALSE(peer->closed());
+  acknowledge(peer, ping->header.call_id);
+  EXPECT_EQ(peer->wait_closed().code(), StatusCode::kUnavailable);
+}
+
 // A client does not wait for a server that hangs.
 TEST_F(NodeDrainTest, ANodeWithoutFunctionsNeedsNoAcknowledgement) {
   NodeOptions client = options("b");
