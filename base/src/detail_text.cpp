@@ -150,7 +150,7 @@ void set_detail_printer(const Codec& codec) noexcept { printer_codec.store(&code
 
 std::string detail_text(const Buffer& bytes) {
   const Codec* codec = printer_codec.load(std::memory_order_acquire);
-  const std::string size = std::to_string(bytes.size()) + " bytes";
+  std::string size = std::to_string(bytes.size()) + " bytes";
   if (codec == nullptr) return size;
   InboundMessage message{.header = {}, .body = bytes.bytes(), .storage = &bytes};
   std::string text;
