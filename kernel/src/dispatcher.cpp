@@ -51,6 +51,8 @@ void Link::on_request(InboundMessage& message) {
                                                          : "the connection takes no more calls; this has not begun");
     return;
   }
+  // What was answered in earlier turns has mostly left by now, and what will be answered in this one has not.
+  if (std::exchange(released_in_, core_.loop->turns()) != core_.loop->turns()) release_departed();
   const std::uint32_t bytes = permit_bytes(message);
   const bool near = core_.admission.is_near(load_, bytes);
   if (near || last_load_ != nullptr) {

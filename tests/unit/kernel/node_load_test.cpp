@@ -37,6 +37,7 @@ class NodeLoadTest : public test::NodeProtocolTest {
       ASSERT_TRUE(table.add("add", &test::add_numbers).ok());
       ASSERT_TRUE(table.add("hold", [this](const std::string&) { return hold(); }).ok());
       ASSERT_TRUE(table.add("advance", [this](int ms) { clock.advance(std::chrono::milliseconds(ms)); }).ok());
+      ASSERT_TRUE(table.add("stall", [this] { stalled->set_queued(60); }).ok());
       ASSERT_TRUE(table.add("ask", [](const std::string& node) { return rpc_async(node, remote<int()>("f")); }).ok());
     });
   }
@@ -79,6 +80,7 @@ class NodeLoadTest : public test::NodeProtocolTest {
   }
 
   ManualClock clock;
+  PeerPtr stalled;  // of which "stall" lets some output wait
 
  private:
   std::mutex mutex_;
@@ -126,6 +128,28 @@ TEST_F(NodeLoadTest, RequestsThatRanAtOnceHoldPermitsAsWell) {
     ASSERT_TRUE(peer->next(MessageKind::kResponse));
   }
   EXPECT_EQ(b->statistics().shed, 1U);
+}
+
+// What earlier turns have answered does not wait for what this one has.
+TEST_F(NodeLoadTest, PermitsAreGivenBackTurnByTurn) {
+  start_limited([](NodeOptions& server) { server.per_connection.max_in_flight = 8; });
+  stalled = enter("peer");
+  for (int round = 0; round < 10; ++round) {
+    stalled->set_queued(0);
+    std::vector<Message> first;
+    for (std::uint64_t id = 1; id <= 6; ++id) first.push_back(add_request(1, 2, id));
+    ScriptedPeer::say(stalled, std::move(first));
+    for (int i = 0; i < 6; ++i) ASSERT_TRUE(stalled->next(MessageKind::kResponse));
+    std::vector<Message> second;
+    second.push_back(in_flex(request("stall", 7), [](Encoder& encoder) {
+      encoder.begin_sequence(0);
+      encoder.end_sequence();
+    }));
+    for (std::uint64_t id = 8; id <= 12; ++id) second.push_back(add_request(1, 2, id));
+    ScriptedPeer::say(stalled, std::move(second));
+    for (int i = 0; i < 6; ++i) ASSERT_TRUE(stalled->next(MessageKind::kResponse));
+    EXPECT_EQ(b->statistics().shed, 0U);
+  }
 }
 
 TEST_F(NodeLoadTest, BytesAreLimitedButOneMessageIsTakenWhateverItsSize) {
