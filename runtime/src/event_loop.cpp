@@ -16,7 +16,6 @@
 #include "onward/context_state.h"
 #include "onward/cycle_counter.h"
 #include "onward/future_state.h"
-#include "onward/log.h"
 #include "onward/object_pool.h"
 
 namespace onward {
@@ -189,19 +188,6 @@ void EventLoop::begin_turn() noexcept {
   turn_cycles_ = callback_cycles_ = cycle_count();
 }
 
-bool EventLoop::input_is_older(Duration than) const noexcept {
-  if (manual_clock_) return last_turn_ + (clock_.now() - now_) > than;
-  const std::uint64_t cycles = last_turn_cycles_ + (cycle_count() - turn_cycles_);
-  // As in callback_done: as many ticks as nanoseconds, or more.
-  return cycles > static_cast<std::uint64_t>(than.count()) && time_of(cycles) > than;
-}
-
-Duration EventLoop::time_of(std::uint64_t cycles) const noexcept {
-  const auto alive = std::chrono::steady_clock::now() - started_;
-  const double tick = static_cast<double>(alive.count()) / static_cast<double>(cycle_count() - started_cycles_);
-  return Duration(static_cast<Duration::rep>(static_cast<double>(cycles) * tick));
-}
-
 void EventLoop::poll(bool may_sleep) {
   turn_begun_ = false;
   bool sleep = may_sleep && ready_head_ == nullptr && dirty_.empty() && graves_.empty();
@@ -357,32 +343,6 @@ void EventLoop::check_may_block(const char* what) {
 void EventLoop::cancel_background(const Status& reason) {
   const detail::ContextRef old(std::exchange(background_, make_background(*handle_)));
   old->cancel(reason);
-}
-
-void EventLoop::callback_done(const Activity* activity) noexcept {
-  if (options_.slow_callback == Duration::zero()) return;
-  const std::uint64_t cycles = cycle_count();
-  const std::uint64_t held = cycles - callback_cycles_;
-  callback_cycles_ = cycles;
-  // A counter ticks at least once a nanosecond, or is one: below the limit in ticks is below it in time.
-  if (held > static_cast<std::uint64_t>(options_.slow_callback.count())) [[unlikely]] {
-    report_slow(activity, held);
-  }
-}
-
-void EventLoop::report_slow(const Activity* activity, std::uint64_t cycles) {
-  const Duration held = time_of(cycles);
-  if (held < options_.slow_callback) return;
-  const std::string name = activity == nullptr ? "a callback of no function" : activity->name;
-  if (options_.on_slow_callback) {
-    options_.on_slow_callback(name, held);
-  } else {
-    log(LogLevel::kWarning, "loop",
-        name + " held the kernel thread for " +
-            std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(held).count()) +
-            " ms; everything else on this node waited: register it as blocking");
-  }
-  callback_cycles_ = cycle_count();
 }
 
 IoWatcher::IoWatcher(EventLoop& loop, int fd, void* context, Callback on_readable, Callback on_writable,
