@@ -52,7 +52,10 @@ void Link::on_request(InboundMessage& message) {
     return;
   }
   // What was answered in earlier turns has mostly left by now, and what will be answered in this one has not.
-  if (std::exchange(released_in_, core_.loop->turns()) != core_.loop->turns()) release_departed();
+  if (std::exchange(first_in_, core_.loop->turns()) != core_.loop->turns()) {
+    release_departed();
+    backlog_since_ = connection_->backlog_since();
+  }
   const std::uint32_t bytes = permit_bytes(message);
   const bool near = core_.admission.is_near(load_, bytes);
   if (near || last_load_ != nullptr) {
@@ -80,10 +83,9 @@ void Link::on_request(InboundMessage& message) {
 
 bool Link::is_stale(const MessageHeader& header, const Function& function) {
   const Duration left = std::chrono::milliseconds(header.timeout_ms);
-  const TimePoint backlog = connection_->backlog_since();
   const auto is_older = [&](Duration than) {
     return core_.loop->input_is_older(than) ||
-           (backlog != TimePoint::max() && core_.loop->clock().now() - backlog > than);
+           (backlog_since_ != TimePoint::max() && core_.loop->clock().now() - backlog_since_ > than);
   };
   if (left > Duration::zero() && !is_older(left / 2)) return false;
   // Of a backlog it is only known how old it may be at most.

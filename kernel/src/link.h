@@ -183,7 +183,8 @@ class Link final : public ConnectionEvents, public ReplySink, private Flushable 
   // Bytes of messages given to the connection, but for urgent ones and framing: less than it counts in queued_bytes(),
   // so that nothing is taken to have left that has not.
   std::uint64_t handed_over_ = 0;
-  std::uint64_t released_in_ = 0;  // the loop's turn
+  std::uint64_t first_in_ = 0;                  // the loop's turn in which the last request came
+  TimePoint backlog_since_ = TimePoint::max();  // the connection's, in that turn
   std::uint32_t shed_ = 0;
   std::uint32_t references_ = 1;
 };

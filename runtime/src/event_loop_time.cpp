@@ -39,7 +39,9 @@ void EventLoop::report_slow(const Activity* activity, std::uint64_t cycles) {
 
 bool EventLoop::input_is_older(Duration than) const noexcept {
   if (manual_clock_) return last_turn_ + (clock_.now() - now_) > than;
-  const std::uint64_t cycles = last_turn_cycles_ + (cycle_count() - turn_cycles_);
+  // Where callbacks are measured, the end of the last one is now.
+  const std::uint64_t now = options_.slow_callback == Duration::zero() ? cycle_count() : callback_cycles_;
+  const std::uint64_t cycles = last_turn_cycles_ + (now - turn_cycles_);
   // As in callback_done: as many ticks as nanoseconds, or more.
   return cycles > static_cast<std::uint64_t>(than.count()) && time_of(cycles) > than;
 }
