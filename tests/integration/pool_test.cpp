@@ -47,7 +47,9 @@ TEST_P(BlockingFunctions, SyncPingPongDeeperThanThePoolsEndsByItsDeadlinesAndThe
   EXPECT_EQ(outcome_of(rpc_async(*client, to("a", kPatient), probe::kPing, "b", 100)), 100);
   for (const auto& call : stuck) {
     const Status error = error_of(call);
-    EXPECT_EQ(error.code(), StatusCode::kDeadlineExceeded) << error.to_string();
+    // Once a node knows how long such jobs take, it refuses at once what would wait for too long.
+    EXPECT_TRUE(error.code() == StatusCode::kDeadlineExceeded || error.code() == StatusCode::kResourceExhausted)
+        << error.to_string();
   }
   // Threads below may wait a little longer than the calls at the top.
   EXPECT_TRUE(await([&] { return outcome_of(sync_ping(2)) == 2; }));
