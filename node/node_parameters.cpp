@@ -21,7 +21,8 @@ constexpr Parameter kCalls[] = {
         .range(1, kYearMs)
         .or_word("none")
         .reloadable(),
-    parameter("trace", false, "whether calls that belong to no trace begin one, a W3C traceparent that travels with them"),
+    parameter("trace", false,
+              "whether calls that belong to no trace begin one, a W3C traceparent that travels with them"),
 };
 
 constexpr Parameter kPool[] = {

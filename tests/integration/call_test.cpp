@@ -137,9 +137,9 @@ TEST_P(CallCommand, NobodyListens) {
 TEST_P(CallCommand, TimeoutEndsACallToANodeThatHangs) {
   cluster.node("worker").freeze();
   const CommandResult through = call({"--timeout", "0.3", cluster.url("front"), "rfc.my_add_3", "1", "2", "3"});
-  expect_failure(
-      through, kFailed,
-      "DEADLINE_EXCEEDED: call of rfc.my_add_3 at front (" + cluster.url("front") + "): no answer within 300 ms");
+  // Both calls end at the same time: what front says of its own may come before the program says it of the whole.
+  expect_failure(through, kFailed, "DEADLINE_EXCEEDED: call of rfc.my_add_");
+  expect_failure(through, kFailed, "no answer within ");
   const CommandResult direct = call({"--timeout", "0.3", cluster.url("worker"), "rfc.my_add_2", "1", "2"});
   expect_failure(direct, kFailed, "no answer within 300 ms");
   EXPECT_THAT(direct.error, HasSubstr("it was never sent"));

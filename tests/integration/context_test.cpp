@@ -34,6 +34,11 @@ class Contexts : public ClusterTest {
     client = cluster.client();
     observer = cluster.client("observer");
   }
+  template <class F>
+  auto ask(const std::string& node, const F& function) {
+    const ContextScope apart{CallContext()};
+    return rpc_async(*observer, node, function, 1).wait(kPatience);
+  }
   // Both functions wait, called by the client.
   Future<void> hold(const CallContext& context, CallOptions options = {}) {
     const ContextScope scope(context);
@@ -41,11 +46,6 @@ class Contexts : public ClusterTest {
     ask("front", kAwaitHeld);
     ask("worker", kAwaitHeld);
     return call;
-  }
-  template <class F>
-  auto ask(const std::string& node, const F& function) {
-    const ContextScope apart{CallContext()};
-    return rpc_async(*observer, node, function, 1).wait(kPatience);
   }
   void expect_unwound(const std::string& code) {
     EXPECT_EQ(ask("front", kAwaitUnwound), code);
@@ -95,7 +95,7 @@ TEST_P(Contexts, SoDoesACallerThatGoesAway) {
   expect_unwound("CANCELLED");
 }
 
-INSTANTIATE_TEST_SUITE_P(Transports, Contexts, testing::ValuesIn(transport_kinds()), kind_name);
+ONWARD_ON_EVERY_TRANSPORT(Contexts);
 
 }  // namespace
 }  // namespace onward::testing_support

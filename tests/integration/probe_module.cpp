@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "context_functions.h"
 #include "onward/combinators.h"
 #include "onward/identity.h"
 #include "onward/log.h"
@@ -77,6 +78,7 @@ class ProbeModule final : public Module {
     add_nested();
     add_blocking();
     for (const char* codec : {"flex", "raw", "flatbuffers"}) add_failing(codec);
+    if (Status status = context_functions::add_functions(*table_); failure_.ok()) failure_ = std::move(status);
     if (Status status = workload::add_functions(*table_); failure_.ok()) failure_ = std::move(status);
     return failure_;
   }

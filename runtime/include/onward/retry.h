@@ -267,11 +267,12 @@ Future<detail::AttemptValue<F>> hedge(F function, HedgeOptions options = {},
                                       std::source_location origin = std::source_location::current()) {
   detail::check_options(options);
   auto made = std::make_shared<std::decay_t<F>>(std::move(function));
-  auto start = [made, options]() mutable -> Task<detail::AttemptValue<F>> {
-    auto call = [made](unsigned number) { return detail::attempt(*made, number); };
-    co_return co_await std::make_shared<detail::Hedge<decltype(call)>>(std::move(call), std::move(options))->begin();
-  };
-  return spawn(std::move(start), LoopHandle::current(), origin);
+  return spawn(
+      [made, options]() mutable -> Task<detail::AttemptValue<F>> {
+        auto call = [made](unsigned number) { return detail::attempt(*made, number); };
+        co_return co_await std::make_shared<detail::Hedge<decltype(call)>>(call, options)->begin();
+      },
+      LoopHandle::current(), origin);
 }
 
 }  // namespace onward

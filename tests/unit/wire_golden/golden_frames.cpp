@@ -168,7 +168,8 @@ std::vector<GoldenFrame> call_frames() {
              EXPECT_EQ(bytes.text(), segment().text());
            }},
       {.name = "request_context",
-       .title = "# REQUEST: my_add_3(1, 2, 3) in a trace and with baggage: flag 1, and the context as its last segment.\n",
+       .title =
+           "# REQUEST: my_add_3(1, 2, 3) in a trace and with baggage: flag 1, and the context as its last segment.\n",
        .build =
            [] {
              Message message = request<int>("my_add_3", 1000, 1, 2, 3);
