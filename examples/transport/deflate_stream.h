@@ -39,6 +39,7 @@ class DeflateStream final : public onward::ByteStream {
   [[nodiscard]] onward::IoResult read(std::span<const iovec> into) override;
   // What zlib has taken counts as written once all that came of it has gone below.
   [[nodiscard]] onward::IoResult write(std::span<const iovec> from) override;
+  [[nodiscard]] std::size_t bytes_in_work() const noexcept override { return taken_; }
   [[nodiscard]] bool holds_input() const noexcept override { return holds_input_; }
   void end_output() noexcept override;
   [[nodiscard]] onward::PeerIdentity identity() const override { return below_->identity(); }

@@ -46,7 +46,7 @@ TEST_P(ListCommand, PrintsWhatANodeIs) {
   EXPECT_THAT(result.output, testing::ContainsRegex("\n  probe.add\\(int32, int32\\) -> int32 +direct\n"));
   EXPECT_THAT(result.output, testing::ContainsRegex("\n  probe.park\\(\\) -> string +async\n"));
   EXPECT_THAT(result.output, testing::ContainsRegex("\n  probe.hang\\(\\) -> void +blocking\n"));
-  EXPECT_THAT(result.output, HasSubstr("\nStructs\n  Statistics{connections: uint64, calls_in_flight: uint64, "));
+  EXPECT_THAT(result.output, HasSubstr("\n  Statistics{connections: uint64, calls_in_flight: uint64, "));
   EXPECT_THAT(result.output, testing::ContainsRegex("\n  probe +1.0 +linked in +what the integration tests"));
   EXPECT_THAT(result.output, HasSubstr("\n  listens on  " + cluster.url("worker")));
   EXPECT_THAT(result.output, HasSubstr("\n  codecs      flex (1), flatbuffers (2), raw (3)\n"));

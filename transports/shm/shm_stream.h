@@ -34,6 +34,7 @@ class ShmStream final : public ByteStream {
                                                      IoWatcher::Callback on_writable) override;
   [[nodiscard]] IoResult read(std::span<const iovec> into) override;
   [[nodiscard]] IoResult write(std::span<const iovec> from) override;
+  [[nodiscard]] std::size_t bytes_in_work() const noexcept override { return 0; }
   void end_output() noexcept override;
   [[nodiscard]] PayloadArea* payloads() noexcept override { return &payloads_; }
   [[nodiscard]] PeerIdentity identity() const override { return channel_.peer; }

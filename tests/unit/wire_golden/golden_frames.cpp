@@ -186,6 +186,7 @@ std::vector<GoldenFrame> call_frames() {
              ASSERT_TRUE(read_back) << read_back.error().to_string();
              EXPECT_EQ(read_back->trace->trace_id, context().trace->trace_id);
              EXPECT_EQ(read_back->baggage.entries(), context().baggage.entries());
+             message.segments = {};  // it is not the codec's
              EXPECT_EQ((read<std::tuple<int, int, int>>(message)), std::tuple(1, 2, 3));
            }},
       {.name = "response",

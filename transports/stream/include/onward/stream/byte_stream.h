@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 
@@ -60,8 +61,10 @@ class ONWARD_API ByteStream {
   // Takes from the spans in order. Fewer bytes than offered: no more fits for now. What was not taken is offered
   // again, first, by the next call; so a layer may keep bytes that it works on untaken until it is rid of them.
   [[nodiscard]] virtual IoResult write(std::span<const iovec> from) = 0;
-  // So many of the first bytes that write() has not taken must come again as they were; what is behind may change.
-  [[nodiscard]] virtual std::size_t bytes_in_work() const noexcept { return 0; }
+  // So many of the first bytes that write() has not taken must come again as they were; what is behind may change, so
+  // that urgent messages find a place before it. As it is: all of them, so that none is urgent. 0 for a stream that
+  // keeps nothing of what it has not taken.
+  [[nodiscard]] virtual std::size_t bytes_in_work() const noexcept { return std::numeric_limits<std::size_t>::max(); }
   // True when bytes wait inside, of which the watcher tells nothing: read again.
   [[nodiscard]] virtual bool holds_input() const noexcept { return false; }
   // Tells the peer that nothing more will be written. Once.

@@ -34,6 +34,7 @@ class ONWARD_API SocketStream final : public ByteStream {
   }
   [[nodiscard]] IoResult read(std::span<const iovec> into) override;
   [[nodiscard]] IoResult write(std::span<const iovec> from) override;
+  [[nodiscard]] std::size_t bytes_in_work() const noexcept override { return 0; }
   void end_output() noexcept override;
   [[nodiscard]] PeerIdentity identity() const override { return peer_; }
 
