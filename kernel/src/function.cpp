@@ -16,7 +16,8 @@ void ParkedReply::cancel(const Status& reason) noexcept {
     finish(ReplySink::Unpark::kUnanswered);
   } else {
     // It will run soon, and has nobody to answer.
-    ReplySink* sink = std::exchange(sink_, nullptr);
+    ReplySink* sink = this->sink();
+    state_ = nullptr;
     sink->unpark(*this, ReplySink::Unpark::kUnanswered);
     sink->release();
   }
@@ -24,7 +25,7 @@ void ParkedReply::cancel(const Status& reason) noexcept {
 }
 
 void ParkedReply::finish(ReplySink::Unpark how) noexcept {
-  ReplySink* sink = sink_;
+  ReplySink* sink = this->sink();
   if (sink != nullptr) sink->unpark(*this, how);
   destroy();
   if (sink != nullptr) sink->release();

@@ -224,7 +224,8 @@ void Link::on_hello(const InboundMessage& message) {
   handshake_timer_.cancel();
   node_ = hello->node;
   origin_ = detail::ContextOrigin::make(
-      *core_.handle, std::make_shared<CallerInfo>(CallerInfo{node_, description_, connection_->identity()}));
+      *core_.handle, std::make_shared<CallerInfo>(CallerInfo{node_, description_, connection_->identity()}),
+      static_cast<ReplySink*>(this));
   features_ = hello->features;
   max_body_bytes_ = hello->max_body_bytes;
   max_message_bytes_ = hello->max_message_bytes;

@@ -22,14 +22,14 @@ Status deadline_passed(const Activity* activity) {
 
 }  // namespace
 
-ContextOrigin::ContextOrigin(LoopHandle& loop, std::shared_ptr<const CallerInfo> caller) noexcept
-    : loop_(loop), caller_(std::move(caller)) {
+ContextOrigin::ContextOrigin(LoopHandle& loop, std::shared_ptr<const CallerInfo> caller, void* owner) noexcept
+    : loop_(loop), caller_(std::move(caller)), owner_(owner) {
   LoopHandle::retain(&loop_);
 }
 ContextOrigin::~ContextOrigin() { LoopHandle::release(&loop_); }
 
-ContextOrigin* ContextOrigin::make(LoopHandle& loop, std::shared_ptr<const CallerInfo> caller) {
-  return new ContextOrigin(loop, std::move(caller));
+ContextOrigin* ContextOrigin::make(LoopHandle& loop, std::shared_ptr<const CallerInfo> caller, void* owner) {
+  return new ContextOrigin(loop, std::move(caller), owner);
 }
 
 // The timer for its deadline, and its place among its parent's listeners.
@@ -167,7 +167,7 @@ void ContextState::leave() noexcept {
 ContextState* LazyContext::get() {
   if (!made) {
     made = ContextRef(ContextState::make(origin, deadline, activity, nullptr, metadata));
-    made->tag = tag;
+    made->set_tag(tag);
   }
   return made.get();
 }

@@ -115,7 +115,7 @@ class TypedParkedReply final : public ParkedReply {
       : ParkedReply(state, call.sink, function, call.message.header.call_id) {}
   void run(FutureStateBase& state, bool) noexcept override {
     if (sink() != nullptr) {
-      send_outcome(*sink(), call_id(), sink()->codec(context()->tag), function(),
+      send_outcome(*sink(), call_id(), sink()->codec(context()->tag()), function(),
                    static_cast<FutureState<T>&>(state).result());
     }
     finish(ReplySink::Unpark::kAnswered);

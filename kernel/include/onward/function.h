@@ -60,7 +60,8 @@ struct Permit {
 };
 
 // A response that waits for its Future, in its connection's table. All that a waiting request costs, besides its
-// context and what its function keeps. The context's tag is the id of the request's codec.
+// context and what its function keeps. That is its request's: the tag is the id of the codec, the origin's owner is the
+// ReplySink.
 class ONWARD_API ParkedReply : public FutureCallback {
  public:
   [[nodiscard]] std::uint64_t call_id() const noexcept { return call_id_; }
@@ -74,20 +75,21 @@ class ONWARD_API ParkedReply : public FutureCallback {
 
  protected:
   ParkedReply(FutureStateBase& state, ReplySink& sink, const Function& function, std::uint64_t call_id) noexcept
-      : state_(&state), sink_(&sink), function_(function), call_id_(call_id) {
+      : state_(&state), function_(function), call_id_(call_id) {
     sink.retain();
   }
   ~ParkedReply() = default;
   virtual void destroy() noexcept = 0;
 
   // Before run() answers: null if nobody waits any more.
-  [[nodiscard]] ReplySink* sink() const noexcept { return sink_; }
+  [[nodiscard]] ReplySink* sink() const noexcept {
+    return state_ == nullptr ? nullptr : static_cast<ReplySink*>(context()->origin().owner());
+  }
   // Behind the answer, or where there is none: the end of this.
   void finish(ReplySink::Unpark how) noexcept;
 
  private:
-  FutureStateBase* state_;
-  ReplySink* sink_;
+  FutureStateBase* state_;  // null once nobody waits
   const Function& function_;
   std::uint64_t call_id_;
 };

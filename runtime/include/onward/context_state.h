@@ -48,20 +48,22 @@ class ONWARD_API CancelListener {
 // What all contexts of one connection's requests have in common. Counted.
 class ONWARD_API ContextOrigin {
  public:
-  // One reference. `loop` is retained.
-  static ContextOrigin* make(LoopHandle& loop, std::shared_ptr<const CallerInfo> caller);
+  // One reference. `loop` is retained; `owner` is for whoever makes it.
+  static ContextOrigin* make(LoopHandle& loop, std::shared_ptr<const CallerInfo> caller, void* owner = nullptr);
   void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
   void drop_reference() noexcept {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
   [[nodiscard]] LoopHandle& loop() const noexcept { return loop_; }
+  [[nodiscard]] void* owner() const noexcept { return owner_; }
   [[nodiscard]] const std::shared_ptr<const CallerInfo>& caller() const noexcept { return caller_; }
 
  private:
-  ContextOrigin(LoopHandle& loop, std::shared_ptr<const CallerInfo> caller) noexcept;
+  ContextOrigin(LoopHandle& loop, std::shared_ptr<const CallerInfo> caller, void* owner) noexcept;
   ~ContextOrigin();
   LoopHandle& loop_;
   std::shared_ptr<const CallerInfo> caller_;
+  void* owner_;
   std::atomic<std::uint32_t> references_{1};
 };
 
@@ -92,14 +94,14 @@ class ONWARD_API ContextState {
   // OK, or why nobody waits any more.
   [[nodiscard]] Status status() const noexcept;
   void cancel(const Status& reason) noexcept;
+  // A byte for whoever has made it.
+  [[nodiscard]] std::uint8_t tag() const noexcept { return tag_; }
+  void set_tag(std::uint8_t tag) noexcept { tag_ = tag; }
 
   // Loop thread. False, and nothing changes, if it is cancelled already: ask status(). A listener of another loop is
   // not told.
   bool add_listener(CancelListener& listener, Interest interest) noexcept;
   void remove_listener(CancelListener& listener) noexcept;
-
-  // A byte for whoever has made it.
-  std::uint8_t tag = 0;
 
  private:
   enum class Phase : std::uint8_t { kLive, kClaimed, kCancelled };
@@ -121,6 +123,7 @@ class ONWARD_API ContextState {
   std::atomic<std::uint32_t> references_{1};
   std::atomic<Phase> phase_{Phase::kLive};
   bool is_background_ = false;
+  std::uint8_t tag_ = 0;
   TimePoint deadline_;
   ContextOrigin* origin_;
   const Activity* activity_;

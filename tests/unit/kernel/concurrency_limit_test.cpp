@@ -96,7 +96,7 @@ class Simulation {
 };
 
 TEST(ConcurrencyLimitTest, ComesToRestALittleAboveTheCapacity) {
-  for (const std::size_t capacity : {4, 10, 50, 200}) {
+  for (const std::size_t capacity : {4U, 10U, 50U, 200U}) {
     for (const auto noise : {Simulation::Noise::kNone, Simulation::Noise::kExponential}) {
       Simulation server;
       server.capacity = capacity;

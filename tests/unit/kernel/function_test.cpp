@@ -245,7 +245,8 @@ class InvokeTest : public test::LoopTest {
     InboundMessage message{
         .header = {}, .body = payload.body.bytes(), .storage = &payload.body, .segments = payload.segments};
     message.header.call_id = 5;
-    const test::RunsFor in_call(loop.handle(), nullptr, TimePoint::max(), codec->id());
+    const test::RunsFor in_call(loop.handle(), nullptr, TimePoint::max(), codec->id(), nullptr,
+                                static_cast<ReplySink*>(&sink));
     IncomingCall call{.sink = sink, .codec = *codec, .message = message, .pool = pool};
     table_.find(function_id("f"))->invoke(call);
   }

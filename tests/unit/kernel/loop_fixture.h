@@ -120,8 +120,8 @@ class LoopTest : public ::testing::Test {
 class RunsFor {
  public:
   RunsFor(LoopHandle& loop, const Activity* activity, TimePoint deadline = TimePoint::max(), std::uint8_t tag = 0,
-          const std::shared_ptr<const CallerInfo>& caller = nullptr)
-      : origin_(detail::ContextOrigin::make(loop, caller)),
+          const std::shared_ptr<const CallerInfo>& caller = nullptr, void* owner = nullptr)
+      : origin_(detail::ContextOrigin::make(loop, caller, owner)),
         lazy_{.origin = *origin_, .deadline = deadline, .activity = activity, .tag = tag},
         scope_(lazy_) {}
   ~RunsFor() { origin_->drop_reference(); }
