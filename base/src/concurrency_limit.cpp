@@ -20,7 +20,7 @@ constexpr double kDrift = 0.2;
 
 }  // namespace
 
-ConcurrencyLimit::ConcurrencyLimit(const ConcurrencyLimitOptions& options) : options_(options), limit_(0) {
+ConcurrencyLimit::ConcurrencyLimit(const ConcurrencyLimitOptions& options) : options_(options) {
   options_.min = std::max<std::size_t>(options_.min, 1);
   options_.max = std::max(options_.max, options_.min);
   options_.window_calls = std::max<std::size_t>(options_.window_calls, 1);

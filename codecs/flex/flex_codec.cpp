@@ -32,7 +32,7 @@ class FlexCodec final : public Codec {
 };
 
 // For programs that have this codec.
-[[maybe_unused]] const bool details_can_be_printed = [] {
+[[maybe_unused]] const bool kDetailsCanBePrinted = [] {
   set_detail_printer(error_detail_codec());
   return true;
 }();

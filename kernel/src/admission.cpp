@@ -134,7 +134,7 @@ void Admission::resume_paused(Link& link) noexcept {
   if (paused_ > 0 && node_pauses && !held_.must_pause(node)) resume_all();
 }
 
-void Admission::resume_all() noexcept {
+void Admission::resume_all() const noexcept {
   for (Link* link = core_.links; link != nullptr; link = link->next) link->release_departed();
   for (Link* link = core_.links; link != nullptr && paused_ > 0; link = link->next) link->resume_if_room();
 }

@@ -145,7 +145,7 @@ class Admission {
 
   void set_limits(const Function& function, FunctionLoad& load) const;
   void sweep() noexcept;
-  void resume_all() noexcept;
+  void resume_all() const noexcept;
   [[nodiscard]] std::string text(const FunctionName& name, Shed why) const;
 
   NodeCore& core_;

@@ -56,7 +56,7 @@ void Caller::start(OutgoingCall& call, Peer& peer, const CallOptions& options, M
   }
 }
 
-Status Caller::inherit(OutgoingCall& call, bool detached, Duration& timeout, Message& message) {
+Status Caller::inherit(OutgoingCall& call, bool detached, Duration& timeout, Message& message) const {
   detail::ContextState* context = call.context_.get();
   const auto inherited = context == nullptr ? nullptr : context->metadata();
   const bool begins_trace = core_.options.trace && (!inherited || !inherited->trace);

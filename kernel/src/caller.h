@@ -48,7 +48,7 @@ class Caller {
 
   // What `call` inherits from the call that it is made in: `timeout` gets shorter, `message` longer. An error if it is
   // not to be made.
-  [[nodiscard]] Status inherit(OutgoingCall& call, bool detached, Duration& timeout, Message& message);
+  [[nodiscard]] Status inherit(OutgoingCall& call, bool detached, Duration& timeout, Message& message) const;
   OutgoingCall* find(const Link& link, std::uint64_t call_id) noexcept;
   // Takes the call out of table, wheel and list: it is ready to be ended.
   void detach(OutgoingCall& call) noexcept;

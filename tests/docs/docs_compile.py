@@ -11,7 +11,8 @@ from docs_page import DocsError
 TIME_LIMIT_S = 60
 # A statement shown for itself uses little of what it declares.
 # A block is in a file of its own for the compiler, so that its lambdas would have no linkage in a coroutine's frame.
-WRAP_FLAGS = ["-Wno-unused", "-Wno-unused-parameter", "-Wno-subobject-linkage"]
+WRAP_FLAGS = ["-Wno-unused", "-Wno-unused-parameter", "-Wno-unknown-warning-option",
+              "-Wno-subobject-linkage"]
 
 
 class Compiler:

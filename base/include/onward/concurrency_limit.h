@@ -73,7 +73,7 @@ class ONWARD_API ConcurrencyLimit {
   void move_to(double limit) noexcept;
 
   ConcurrencyLimitOptions options_;
-  double limit_;
+  double limit_ = 0;
   double base_ = 0;  // nanoseconds
   Window window_;
   TimePoint probe_at_ = TimePoint::max();
