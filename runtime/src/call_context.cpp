@@ -16,8 +16,9 @@ constinit thread_local ContextSlot running{};
 thread_local ContextRef put_back;
 
 Status deadline_passed(const Activity* activity) {
-  return {StatusCode::kDeadlineExceeded,
-          activity == nullptr ? "the deadline has passed" : "the deadline of the call of " + activity->name + " has passed"};
+  return {StatusCode::kDeadlineExceeded, activity == nullptr
+                                             ? "the deadline has passed"
+                                             : "the deadline of the call of " + activity->name + " has passed"};
 }
 
 }  // namespace

@@ -62,7 +62,8 @@ Status Pool::admit(Entry& entry, TimePoint now) {
     ++expired_;
     return {StatusCode::kDeadlineExceeded, "the deadline had passed before the pool of node " + name_ + " got the job"};
   }
-  if (const auto known = average_.find(entry.context.activity()); known != average_.end()) entry.expected = known->second;
+  if (const auto known = average_.find(entry.context.activity()); known != average_.end())
+    entry.expected = known->second;
   const std::size_t free = free_threads();
   if (queue_.size() >= options_.queue_limit + free) {
     ++refused_;

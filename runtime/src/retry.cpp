@@ -43,7 +43,8 @@ namespace detail {
 
 Duration backoff_of(const RetryOptions& options, unsigned number) {
   const double longest = static_cast<double>(options.max_backoff.count());
-  const double base = std::min(static_cast<double>(options.backoff.count()) * std::pow(options.multiplier, number), longest);
+  const double base =
+      std::min(static_cast<double>(options.backoff.count()) * std::pow(options.multiplier, number), longest);
   const double factor = options.jitter > 0 ? random_between(1 - options.jitter, 1 + options.jitter) : 1;
   return Duration(static_cast<Duration::rep>(base * factor));
 }

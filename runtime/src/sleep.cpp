@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "onward/sleep.h"
 
+#include <algorithm>
+#include <string>
+
 #include "onward/context_state.h"
 #include "onward/event_loop.h"
 
@@ -42,16 +45,23 @@ class Sleeper final : public LoopTask, public WheelTimer, public detail::CancelL
 
 }  // namespace
 
+namespace detail {
+
+void no_loop(const char* what) {
+  throw RpcError(
+      StatusCode::kFailedPrecondition,
+      std::string(what) + " was called while no node runs in this process: call init_rpc() or start a Node first");
+}
+
+}  // namespace detail
+
 Future<void> sleep_for(Duration delay) {
   LoopHandle* loop = LoopHandle::current();
-  if (loop == nullptr) {
-    throw RpcError(StatusCode::kFailedPrecondition,
-                   "sleep_for() was called while no node runs in this process: call init_rpc() or start a Node first");
-  }
+  if (loop == nullptr) detail::no_loop("sleep_for()");
   const TimePoint now = loop->now();
   Future<void> future(loop);
-  loop->schedule(
-      *pool_new<Sleeper>(future, delay > TimePoint::max() - now ? TimePoint::max() : now + std::max(delay, Duration::zero())));
+  loop->schedule(*pool_new<Sleeper>(
+      future, delay > TimePoint::max() - now ? TimePoint::max() : now + std::max(delay, Duration::zero())));
   return future;
 }
 

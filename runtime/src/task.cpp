@@ -5,7 +5,8 @@ namespace onward::detail {
 
 void TaskPromiseBase::destroy_all(std::coroutine_handle<> waiting, const Status& reason) noexcept {
   std::coroutine_handle<> outermost = waiting;
-  for (const TaskPromiseBase* promise = this; promise != nullptr && promise->continuation_; promise = promise->parent_) {
+  for (const TaskPromiseBase* promise = this; promise != nullptr && promise->continuation_;
+       promise = promise->parent_) {
     outermost = promise->continuation_;
   }
   // What it was to complete fails for this reason.

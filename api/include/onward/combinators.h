@@ -77,12 +77,6 @@ class FutureTimer final : public LoopTask, public WheelTimer {
   bool cancelled_ = false;
 };
 
-[[noreturn]] inline void no_loop(const char* what) {
-  throw RpcError(
-      StatusCode::kFailedPrecondition,
-      std::string(what) + " was called while no node runs in this process: call init_rpc() or start a Node first");
-}
-
 }  // namespace detail
 
 // All values, in the order of the input; the first error, at once, when one fails. The same Future may

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What stands behind a CallContext: one counted, pooled object of 48 bytes, made only when somebody asks for it or keeps
-// it. Users want call_context.h.
+// What stands behind a CallContext: one counted, pooled object of 48 bytes, made only when somebody asks for it or
+// keeps it. Users want call_context.h.
 //
 // Cancellation goes down from parent to child by a list of listeners, which only the loop's thread touches. A context
 // stands in its parent's list only while somebody listens to itself, and has a timer only then: one that nobody listens

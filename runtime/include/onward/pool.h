@@ -39,8 +39,8 @@ class ONWARD_API Pool {
 
   // Runs `function` on a pool thread; what it returns or throws completes the Future (Futures and Results
   // are opened). Any thread; never blocks. Jobs begin in the order in which they came, and run in the CallContext that
-  // they were given in, whose deadline is theirs, if that is earlier. A coroutine that awaits one waits for its end even
-  // when its call is cancelled, as the job may use the coroutine's locals. The Future fails with
+  // they were given in, whose deadline is theirs, if that is earlier. A coroutine that awaits one waits for its end
+  // even when its call is cancelled, as the job may use the coroutine's locals. The Future fails with
   //   RESOURCE_EXHAUSTED  at once when queue_limit jobs wait; or when the job has a deadline, and would wait for more
   //                       than half of the time until then. How long that is, is told by how long jobs of the same
   //                       functions took before: a moving average for each
@@ -74,7 +74,7 @@ class ONWARD_API Pool {
     Job job = {};
     TimePoint deadline = TimePoint::max();
     detail::ContextRef context = {};  // that it was given in, and runs in
-    Duration expected{};  // how long it will take; zero where that is not known
+    Duration expected{};              // how long it will take; zero where that is not known
   };
   // What a thread is at; begun at TimePoint::max(): at nothing.
   struct Running {

@@ -5,8 +5,8 @@
 //   retry([] { return rpc_async("storage", load, "x"); }, {.attempts = 4})
 //   hedge([](unsigned copy) { return rpc_async(copy == 0 ? "near" : "far", load, "x"); }, {.delay = 20ms})
 //
-// Both stay inside the call that they are made in: its deadline is theirs, and its end ends them. What they call must be
-// safe to run twice.
+// Both stay inside the call that they are made in: its deadline is theirs, and its end ends them. What they call must
+// be safe to run twice.
 //
 // Backoff, codes and the budget follow gRPC's retry design (gRFC A6), hedging "The Tail at Scale" (Dean and Barroso,
 // CACM 56, 2013).

@@ -124,8 +124,8 @@ class TaskPromise final : public TaskPromiseValue<T> {
 
 }  // namespace detail
 
-// A coroutine that has not begun, Task<> or Task<T>: it runs when it is awaited, or spawned; once. Owns its frame. Destroying it is fine at
-// any time, but not from inside.
+// A coroutine that has not begun, Task<> or Task<T>: it runs when it is awaited, or spawned; once. Owns its frame.
+// Destroying it is fine at any time, but not from inside.
 template <class T>
 class [[nodiscard]] Task {
  public:
@@ -265,23 +265,9 @@ struct RootTask {
   };
 };
 
-template <class T, class U>
-RootTask run_root(Task<T> task, TaskResult<U> result) {
-  try {
-    if constexpr (std::is_void_v<T>) {
-      co_await std::move(task);
-      result.end().try_complete({});
-    } else {
-      T value = co_await std::move(task);
-      complete_with(result.end(), [&]() -> T { return std::move(value); });
-    }
-  } catch (...) {
-    result.end().try_fail(status_from_current_exception());
-  }
-}
 // Keeps `function`, in which a lambda's captures live.
 template <class F, class U>
-RootTask run_root_of(F function, TaskResult<U> result) {
+RootTask run_root(F function, TaskResult<U> result) {
   try {
     using T = typename std::invoke_result_t<F&>::Value;
     if constexpr (std::is_void_v<T>) {
@@ -341,21 +327,10 @@ template <class T>
   return detail::FutureAwaiter<T>(std::move(future));
 }
 
-// Begins a Task, in the current context, and returns a Future of its result; what it throws fails that. On the kernel
-// thread it runs at once until it first waits; from other threads it is begun there soon. Futures and Results that it
-// gives are opened. Throws FAILED_PRECONDITION where there is no node.
-template <class T>
-Future<typename detail::CompletedValue<T>::Type> spawn(
-    Task<T> task, LoopHandle* loop = LoopHandle::current(),
-    std::source_location origin = std::source_location::current()) {
-  LoopHandle& where = detail::loop_for_spawn(loop);
-  Future<typename detail::CompletedValue<T>::Type> result(&where, origin);
-  detail::begin_on(where, [task = std::move(task), completes = detail::TaskResult(result)]() mutable {
-    detail::run_root(std::move(task), std::move(completes));
-  });
-  return result;
-}
-// The same for the Task that `function()` returns. Keeps `function`, so that it may be a lambda with captures.
+// Begins the Task that `function()` returns, in the current context, and returns a Future of its result; what it throws
+// fails that. On the kernel thread it runs at once until it first waits; from other threads it is begun there soon.
+// Futures and Results that it gives are opened. Keeps `function`, so that it may be a lambda with captures. Throws
+// FAILED_PRECONDITION where there is no node.
 template <class F>
   requires detail::kIsTask<std::invoke_result_t<F&>>
 auto spawn(F function, LoopHandle* loop = LoopHandle::current(),
@@ -364,9 +339,15 @@ auto spawn(F function, LoopHandle* loop = LoopHandle::current(),
   LoopHandle& where = detail::loop_for_spawn(loop);
   Future<typename detail::CompletedValue<std::invoke_result_t<F&>>::Type> result(&where, origin);
   detail::begin_on(where, [function = std::move(function), completes = detail::TaskResult(result)]() mutable {
-    detail::run_root_of(std::move(function), std::move(completes));
+    detail::run_root(std::move(function), std::move(completes));
   });
   return result;
+}
+// The same for a Task.
+template <class T>
+Future<typename detail::CompletedValue<T>::Type> spawn(Task<T> task, LoopHandle* loop = LoopHandle::current(),
+                                                       std::source_location origin = std::source_location::current()) {
+  return spawn([task = std::move(task)]() mutable { return std::move(task); }, loop, origin);
 }
 
 }  // namespace onward

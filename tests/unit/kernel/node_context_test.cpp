@@ -88,10 +88,7 @@ TEST_F(NodeContextTest, ADetachedCallHasItsOwn) {
 TEST_F(NodeContextTest, CancellingACallCancelsWhatItCauses) {
   start_three([this] { return rpc_async("c", back); }, parks());
   const CallContext context = CallContext::make(a->loop());
-  Future<int> call = [&] {
-    const ContextScope scope(context);
-    return rpc_async(*a, "b", front);
-  }();
+  Future<int> call = call_in(context, *a, "b", front);
   ASSERT_TRUE(wait_until_parked(*c, 1));
   context.cancel(Status(StatusCode::kCancelled, "no longer wanted"));
   const Status status = error_of(call);
@@ -173,10 +170,7 @@ TEST_F(NodeContextTest, AJobOfACancelledCallDoesNotBegin) {
   const auto first = rpc_async(*a, "b", front);
   ASSERT_TRUE(begun.wait());
   const CallContext context = CallContext::make(a->loop());
-  const Future<int> second = [&] {
-    const ContextScope scope(context);
-    return rpc_async(*a, "b", front);
-  }();
+  const Future<int> second = call_in(context, *a, "b", front);
   ASSERT_TRUE(wait_until_parked(*b, 2));
   context.cancel();
   ASSERT_TRUE(wait_until_parked(*b, 1));
@@ -203,10 +197,7 @@ TEST_F(NodeContextTest, ABlockingFunctionSeesThatItIsCancelled) {
                     .ok());
   });
   const CallContext context = CallContext::make(a->loop());
-  const Future<int> call = [&] {
-    const ContextScope scope(context);
-    return rpc_async(*a, "b", front);
-  }();
+  const Future<int> call = call_in(context, *a, "b", front);
   ASSERT_TRUE(begun.wait());
   context.cancel();
   EXPECT_TRUE(seen.wait());

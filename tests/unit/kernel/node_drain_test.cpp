@@ -41,6 +41,18 @@ class NodeDrainTest : public test::NodeProtocolTest {
     ScriptedPeer::say(peer, wire::bare(MessageKind::kPong, number));
   }
 
+  // b has called f at "known", over a connection whose other end is left in `peer`, and was answered.
+  void call_known(PeerPtr& peer) {
+    const Future<int> call = rpc_async(*b, "known", f);
+    peer = stage->next_dialled();
+    ASSERT_TRUE(peer);
+    ScriptedPeer::say(peer, hello_of("known"));
+    const auto request = peer->next(MessageKind::kRequest);
+    ASSERT_TRUE(request);
+    ScriptedPeer::say(peer, response(request->header.call_id, 6));
+    EXPECT_EQ(call.wait(kHang), 6);
+  }
+
   std::atomic<int> stopped{0};
 
  private:
@@ -123,14 +135,8 @@ TEST_F(NodeDrainTest, ANodeWithoutFunctionsNeedsNoAcknowledgement) {
   }};
   client.listen.clear();
   b = start(std::move(client));
-  const Future<int> call = rpc_async(*b, "known", f);
-  const PeerPtr known = stage->next_dialled();
-  ASSERT_TRUE(known);
-  ScriptedPeer::say(known, hello_of("known"));
-  const auto request = known->next(MessageKind::kRequest);
-  ASSERT_TRUE(request);
-  ScriptedPeer::say(known, response(request->header.call_id, 6));
-  EXPECT_EQ(call.wait(kHang), 6);
+  PeerPtr known;
+  ASSERT_NO_FATAL_FAILURE(call_known(known));
   begin_stop(*b, 2 * kHang);
   EXPECT_EQ(known->wait_closed().code(), StatusCode::kUnavailable);
 }
@@ -225,14 +231,8 @@ TEST_F(NodeDrainTest, ASecondStopDoesNotEndTheDrainLater) {
 
 TEST_F(NodeDrainTest, AConnectionThatIsRetiredLosesNoRequestEither) {
   start_node();
-  const Future<int> call = rpc_async(*b, "known", f);
-  const PeerPtr old = stage->next_dialled();
-  ASSERT_TRUE(old);
-  ScriptedPeer::say(old, hello_of("known"));
-  const auto request = old->next(MessageKind::kRequest);
-  ASSERT_TRUE(request);
-  ScriptedPeer::say(old, response(request->header.call_id, 6));
-  EXPECT_EQ(call.wait(kHang), 6);
+  PeerPtr old;
+  ASSERT_NO_FATAL_FAILURE(call_known(old));
   NodeOptions moved = options("b");
   moved.peers["known"] = {"script://moved"};
   ASSERT_TRUE(b->reload(moved).ok());

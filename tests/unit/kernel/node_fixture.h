@@ -77,6 +77,12 @@ class NodeTest : public ::testing::Test {
     if (client.peers.empty()) client.peers["b"] = {b->listening().front().to_string()};
     a = start(std::move(client), functions);
   }
+  // A call that is made in `context`.
+  template <class... Arguments>
+  static auto call_in(const CallContext& context, Arguments&&... arguments) {
+    const ContextScope scope(context);
+    return rpc_async(std::forward<Arguments>(arguments)...);
+  }
   // Until `ready` holds for what the node tells about itself.
   static bool wait_until(const Node& node, const std::function<bool(const Node::Statistics&)>& ready) {
     const auto until = std::chrono::steady_clock::now() + kHang;

@@ -94,10 +94,7 @@ TEST_F(NodeTaskTest, B19_NestedToAThousand) { EXPECT_EQ(rpc_sync(*a, "b", depth,
 
 TEST_F(NodeTaskTest, CancellationUnwindsIt) {
   const CallContext context = CallContext::make(a->loop());
-  const Future<int> call = [&] {
-    const ContextScope scope(context);
-    return rpc_async(*a, "b", call_park);
-  }();
+  const Future<int> call = call_in(context, *a, "b", call_park);
   ASSERT_TRUE(parked.wait());
   context.cancel();
   EXPECT_TRUE(unwound.wait());
