@@ -11,7 +11,8 @@ namespace onward {
 
 namespace {
 
-constexpr std::size_t kStep = 16;
+constexpr std::size_t kStep = 8;
+constexpr std::size_t kAlignment = 16;  // of objects whose size is a multiple of it
 constexpr std::size_t kClasses = kMaxPooledBytes / kStep;
 constexpr std::size_t kBatch = 128;  // objects that move between a thread and the depot at once
 constexpr std::size_t kSlabBytes = std::size_t{64} << 10;
@@ -58,6 +59,9 @@ class Depot {
   Free* carve(std::size_t bytes) {
     const std::lock_guard lock(mutex_);
     const std::size_t wanted = kBatch * bytes;
+    const std::size_t gap = slab_left_ % kAlignment;
+    slab_ += gap;
+    slab_left_ -= gap;
     if (slab_left_ < bytes) {
       slabs_.push_back(static_cast<std::byte*>(::operator new(kSlabBytes)));
       slab_ = slabs_.back();

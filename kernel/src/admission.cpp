@@ -48,25 +48,27 @@ void Admission::take_limits() {
   const NodeOptions& options = core_.options;
   connection_near_ = near(options.per_connection);
   node_near_ = near(options.per_node);
+  any_near_ = {.calls = std::min(connection_near_.calls, node_near_.calls),
+               .bytes = std::min(connection_near_.bytes, node_near_.bytes)};
   refusals_.clear();
   limits_functions_ = options.adaptive_limits || !options.per_function.empty();
   // What is in flight stays counted.
   for (auto& [function, load] : functions_) set_limits(*function, load);
 }
 
-void Admission::set_limits(const Function& function, FunctionLoad& load) const {
+void Admission::set_limits(const FunctionName& function, FunctionLoad& load) const {
   const NodeOptions& options = core_.options;
-  load.limits = options.per_function.of(function.name().name);
+  load.limits = options.per_function.of(function.name);
   // One that runs on this thread is alone in flight, however long it takes.
-  const bool adaptive = load.limits.adaptive.value_or(options.adaptive_limits) && function.mode() != RunMode::kDirect;
+  const bool adaptive = load.limits.adaptive.value_or(options.adaptive_limits) && load.mode != RunMode::kDirect;
   if (adaptive && !load.adaptive) load.adaptive.emplace(ConcurrencyLimitOptions{.max = kMaxAdaptive});
   if (!adaptive) load.adaptive.reset();
 }
 
 FunctionLoad* Admission::find(const Function& function) {
   if (!limits_functions_) return nullptr;
-  const auto [found, is_new] = functions_.try_emplace(&function);
-  if (is_new) set_limits(function, found->second);
+  const auto [found, is_new] = functions_.try_emplace(&function.name(), FunctionLoad{.mode = function.mode()});
+  if (is_new) set_limits(function.name(), found->second);
   return &found->second;
 }
 
@@ -101,7 +103,7 @@ detail::Permit Admission::begin(FunctionLoad& function, std::uint32_t bytes) con
   return {.bytes = bytes, .started = std::max<std::uint32_t>(ticks(core_.loop->now()), 1)};
 }
 
-void Admission::end(const Function& function, const detail::Permit& permit, bool dropped) noexcept {
+void Admission::end(const FunctionName& function, const detail::Permit& permit, bool dropped) noexcept {
   const auto found = functions_.find(&function);
   if (found == functions_.end()) return;
   FunctionLoad& load = found->second;
@@ -178,6 +180,8 @@ std::string Admission::text(const FunctionName& name, Shed why) const {
       return "calls of " + name.name + " hold as many bytes as they may (limits.functions)";
     case Shed::kAge:
       return "the node is busy: the request has waited for more than half of its time";
+    case Shed::kWait:
+      return "the node is busy: the request would have to wait for more than half of its time";
     case Shed::kExpired:
       return "its time was over before it could be run";
   }
@@ -187,7 +191,7 @@ std::string Admission::text(const FunctionName& name, Shed why) const {
 std::map<std::string, std::size_t> Admission::adaptive_limits() const {
   std::map<std::string, std::size_t> limits;
   for (const auto& [function, load] : functions_) {
-    if (load.adaptive) limits.emplace(function->name().name, load.max_calls());
+    if (load.adaptive) limits.emplace(function->name, load.max_calls());
   }
   return limits;
 }

@@ -72,9 +72,10 @@ class LinkLoad {
 
 // Of a function that has limits.
 struct FunctionLoad {
-  FunctionLimits limits;
-  Load held;  // that are not answered
-  std::optional<ConcurrencyLimit> adaptive;
+  RunMode mode;
+  FunctionLimits limits = {};
+  Load held = {};  // that are not answered
+  std::optional<ConcurrencyLimit> adaptive = std::nullopt;
 
   [[nodiscard]] std::size_t max_calls() const noexcept;
 };
@@ -90,6 +91,7 @@ class Admission {
     kFunctionCalls,
     kFunctionBytes,
     kAge,
+    kWait,
     kExpired,
   };
   [[nodiscard]] static StatusCode code(Shed why) noexcept {
@@ -107,7 +109,9 @@ class Admission {
 
   // Whether a limit is so near that admit() must be asked about one more call with so many bytes.
   [[nodiscard]] bool is_near(const LinkLoad& link, std::uint64_t bytes) const noexcept {
-    return link.held().is_near(connection_near_, bytes) || held_.is_near(node_near_, bytes);
+    // A link holds no more than the node.
+    return held_.is_near(any_near_, bytes) &&
+           (link.held().is_near(connection_near_, bytes) || held_.is_near(node_near_, bytes));
   }
   // Nothing, or why not.
   [[nodiscard]] std::optional<Shed> admit(Link& link, const FunctionLoad* function);
@@ -116,7 +120,7 @@ class Admission {
   void give_back(const Load& load) noexcept { held_.remove(load); }
   // A request of a function that has limits begins, and ends.
   detail::Permit begin(FunctionLoad& function, std::uint32_t bytes) const noexcept;
-  void end(const Function& function, const detail::Permit& permit, bool dropped) noexcept;
+  void end(const FunctionName& function, const detail::Permit& permit, bool dropped) noexcept;
 
   // Whether `link` may read on, by the limits at which it pauses.
   [[nodiscard]] bool must_pause(const LinkLoad& link) const noexcept;
@@ -143,7 +147,7 @@ class Admission {
   // Most that a limit that is found out can be, where nothing else is said.
   static constexpr std::size_t kMaxAdaptive = 10'000;
 
-  void set_limits(const Function& function, FunctionLoad& load) const;
+  void set_limits(const FunctionName& function, FunctionLoad& load) const;
   void sweep() noexcept;
   void resume_all() const noexcept;
   [[nodiscard]] std::string text(const FunctionName& name, Shed why) const;
@@ -152,8 +156,9 @@ class Admission {
   Load held_;
   Load connection_near_;
   Load node_near_;
+  Load any_near_;  // the lesser of both
   bool limits_functions_ = false;
-  std::unordered_map<const Function*, FunctionLoad> functions_;
+  std::unordered_map<const FunctionName*, FunctionLoad> functions_;
   std::map<std::pair<const FunctionName*, Shed>, Buffer> refusals_;
   std::uint64_t swept_in_ = 0;  // the loop's turn
   std::size_t paused_ = 0;

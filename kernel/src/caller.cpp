@@ -34,9 +34,11 @@ void Caller::start(OutgoingCall& call, Peer& peer, const CallOptions& options, M
     return;
   }
   Duration timeout = options.timeout.value_or(Duration(core_.timeout.load(std::memory_order_relaxed)));
-  if (const Status refused = inherit(call, options.detached, timeout, message); !refused.ok()) {
-    fail_locally(call, refused);
-    return;
+  if (call.context_ || core_.options.trace) {
+    if (const Status refused = inherit(call, options.detached, timeout, message); !refused.ok()) {
+      fail_locally(call, refused);
+      return;
+    }
   }
   if (timeout <= Duration::zero()) {
     const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count();

@@ -12,6 +12,9 @@
 namespace onward {
 namespace {
 
+// Of the time that its caller waits, the part that a request may wait for the kernel thread: one in so many.
+constexpr int kWaitShare = 2;
+
 std::uint32_t permit_bytes(const InboundMessage& message) noexcept {
   std::uint64_t bytes = sizeof message.header + message.body.size();
   for (const Buffer& segment : message.segments) bytes += segment.size();
@@ -20,37 +23,71 @@ std::uint32_t permit_bytes(const InboundMessage& message) noexcept {
 
 }  // namespace
 
+inline bool Link::is_for_last_function(const MessageHeader& header) const noexcept {
+  const Function* function = last_function_;
+  return function != nullptr && function->name().id == header.function_id &&
+         (header.signature == 0 || header.signature == function->signature().hash) &&
+         core_.codecs[header.codec] != nullptr && drain_ != Drain::kAcknowledged &&
+         !core_.stopped.load(std::memory_order_relaxed);
+}
+
+bool Link::take_function(const MessageHeader& header) {
+  const Function* function = find_function(header);
+  if (function == nullptr) return false;
+  last_function_ = function;
+  last_load_ = core_.admission.find(*function);
+  if (is_for_last_function(header)) return true;
+  const auto refuse_with = [&](StatusCode code, std::string text, const std::string& signature = {}) {
+    refuse(header.call_id, &function->name(), Status(code, std::move(text)), signature);
+    return false;
+  };
+  if (core_.codecs[header.codec] == nullptr) {
+    return refuse_with(StatusCode::kUnimplemented,
+                       "codec " + std::to_string(header.codec) + " is not loaded in this node");
+  }
+  if (header.signature != 0 && header.signature != function->signature().hash) {
+    return refuse_with(StatusCode::kInvalidArgument, "the signatures differ", function->signature().text);
+  }
+  return refuse_with(StatusCode::kUnavailable, core_.draining
+                                                   ? "the node is shutting down; the call has not begun"
+                                                   : "the connection takes no more calls; this has not begun");
+}
+
+// The time that the caller waits is looked at where the request may have waited, or must.
+inline bool Link::is_stale(const MessageHeader& header, const Function& function, bool must_wait) {
+  const Duration left = std::chrono::milliseconds(header.timeout_ms);
+  const bool fresh = !must_wait && left > Duration::zero() && backlog_since_ == TimePoint::max() &&
+                     !core_.loop->input_is_older(left / kWaitShare);
+  return !fresh && shed_if_stale(header, function, must_wait);
+}
+
+inline void Link::run(const Function& function, InboundMessage& message, detail::LazyContext& context,
+                      const detail::Permit& permit) {
+  IncomingCall call{.sink = *this, .codec = *core_.codecs[context.tag], .message = message, .pool = *core_.pool};
+  running_ = permit;
+  {
+    const detail::CurrentContext scope(context);
+    function.invoke(call);
+  }
+  if (running_parked_) {
+    running_parked_ = false;
+  } else if (running_.started == 0 && core_.admission.paused() == 0) {
+    load_.answered(running_.bytes);
+    dropped_ = false;
+  } else {
+    end_permit(running_, function.name(), Unpark::kAnswered);
+  }
+  core_.loop->callback_done(&function.name());
+}
+
 void Link::on_request(InboundMessage& message) {
   const MessageHeader& header = message.header;
   if (is_overloaded()) {
     refuse(header.call_id, nullptr, Status(StatusCode::kResourceExhausted, "the caller reads its answers too slowly"));
     return;
   }
+  if (!is_for_last_function(header) && !take_function(header)) return;
   const Function* function = last_function_;
-  if (function == nullptr || function->name().id != header.function_id) {
-    function = find_function(header);
-    if (function == nullptr) return;
-    last_function_ = function;
-    last_load_ = core_.admission.find(*function);
-  }
-  const auto refuse_with = [&](StatusCode code, std::string text) {
-    refuse(header.call_id, &function->name(), Status(code, std::move(text)));
-  };
-  const Codec* codec = core_.codecs[header.codec].get();
-  if (codec == nullptr) {
-    refuse_with(StatusCode::kUnimplemented, "codec " + std::to_string(header.codec) + " is not loaded in this node");
-    return;
-  }
-  if (header.signature != 0 && header.signature != function->signature().hash) {
-    refuse(header.call_id, &function->name(), Status(StatusCode::kInvalidArgument, "the signatures differ"),
-           function->signature().text);
-    return;
-  }
-  if (drain_ == Drain::kAcknowledged || core_.stopped.load(std::memory_order_relaxed)) {
-    refuse_with(StatusCode::kUnavailable, core_.draining ? "the node is shutting down; the call has not begun"
-                                                         : "the connection takes no more calls; this has not begun");
-    return;
-  }
   // What was answered in earlier turns has mostly left by now, and what will be answered in this one has not.
   if (std::exchange(first_in_, core_.loop->turns()) != core_.loop->turns()) {
     release_departed();
@@ -62,32 +99,86 @@ void Link::on_request(InboundMessage& message) {
     if (const auto why = core_.admission.admit(*this, last_load_)) return shed(header.call_id, *function, *why);
   }
   const bool limited = header.timeout_ms != MessageHeader::kNoTimeout;
-  if (limited && is_stale(header, *function)) return;
+  const bool must_wait = core_.requests.must_wait() && function->mode() != RunMode::kBlocking;
+  if (limited && is_stale(header, *function, must_wait)) return;
   detail::LazyContext context{
       .origin = *origin_,
       .deadline = limited ? core_.loop->now() + std::chrono::milliseconds(header.timeout_ms) : TimePoint::max(),
       .activity = &function->name(),
       .tag = header.codec};
   if (header.flags != 0 && !take_metadata(message, context.metadata)) return;
-  IncomingCall call{.sink = *this, .codec = *codec, .message = message, .pool = *core_.pool};
   ++requests_in_flight;
   load_.take(bytes);
   core_.admission.take(bytes);
-  running_ = last_load_ == nullptr ? detail::Permit{.bytes = bytes} : core_.admission.begin(*last_load_, bytes);
+  const detail::Permit permit =
+      last_load_ == nullptr ? detail::Permit{.bytes = bytes} : core_.admission.begin(*last_load_, bytes);
   if (near && calls == nullptr && core_.admission.must_pause(load_)) pause(kForLoad);
-  const detail::CurrentContext scope(context);
-  function->invoke(call);
-  if (!std::exchange(running_parked_, false)) end_permit(running_, *function, Unpark::kAnswered);
-  core_.loop->callback_done(&function->name());
+  if (must_wait) [[unlikely]] {
+    wait(*function, message, context, permit);
+  } else {
+    run(*function, message, context, permit);
+  }
 }
 
-bool Link::is_stale(const MessageHeader& header, const Function& function) {
+void Link::wait(const Function& function, InboundMessage& message, detail::LazyContext& context,
+                const detail::Permit& permit) {
+  auto* request = pool_new<WaitingRequest>(
+      function, message, std::min(backlog_since_, core_.loop->now() - core_.loop->last_turn()), context, permit);
+  core_.requests.add(*this, *request);
+}
+
+bool Link::run_waiting(WaitingRequest& request, TimePoint now) {
+  const Function& function = request.function;
+  if (request.deadline != TimePoint::max()) {
+    const Duration time = std::chrono::milliseconds(request.header.timeout_ms);
+    if (request.deadline <= now) {
+      shed_waiting(request, Admission::Shed::kExpired);
+      return false;
+    }
+    if (function.mode() == RunMode::kDirect && now - request.received > time / kWaitShare) {
+      shed_waiting(request, Admission::Shed::kAge);
+      return false;
+    }
+  }
+  detail::LazyContext context{.origin = *origin_,
+                              .deadline = request.deadline,
+                              .activity = &function.name(),
+                              .tag = request.header.codec,
+                              .metadata = std::move(request.metadata)};
+  InboundMessage message = request.message();
+  run(function, message, context, request.permit);
+  return true;
+}
+
+void Link::shed_waiting(const WaitingRequest& request, Admission::Shed why) {
+  shed(request.header.call_id, request.function, why);
+  dropped_ = true;
+  end_permit(request.permit, request.function.name(), Unpark::kAnswered);
+  finish_request();
+}
+
+void Link::refuse_waiting(const WaitingRequest& request, const Status& reason) {
+  send_error(request.header.call_id, request.function.name(), reason);
+  end_permit(request.permit, request.function.name(), Unpark::kAnswered);
+}
+
+void Link::drop_waiting(const WaitingRequest& request) noexcept {
+  end_permit(request.permit, request.function.name(), Unpark::kUnanswered);
+  finish_request();
+}
+
+bool Link::shed_if_stale(const MessageHeader& header, const Function& function, bool must_wait) {
   const Duration left = std::chrono::milliseconds(header.timeout_ms);
   const auto is_older = [&](Duration than) {
     return core_.loop->input_is_older(than) ||
            (backlog_since_ != TimePoint::max() && core_.loop->clock().now() - backlog_since_ > than);
   };
-  if (left > Duration::zero() && !is_older(left / 2)) return false;
+  if (left > Duration::zero() && !is_older(left / kWaitShare)) {
+    if (!must_wait || core_.requests.expected_wait(*this) <= left / kWaitShare) [[likely]]
+      return false;
+    shed(header.call_id, function, Admission::Shed::kWait);
+    return true;
+  }
   // Of a backlog it is only known how old it may be at most.
   if (left == Duration::zero() || core_.loop->input_is_older(left)) {
     shed(header.call_id, function, Admission::Shed::kExpired);
@@ -108,7 +199,7 @@ void Link::shed(std::uint64_t call_id, const Function& function, Admission::Shed
   hold_back();
 }
 
-void Link::end_permit(const detail::Permit& permit, const Function& function, Unpark how) noexcept {
+void Link::end_permit(const detail::Permit& permit, const FunctionName& function, Unpark how) noexcept {
   const bool dropped = std::exchange(dropped_, false) || how == Unpark::kUnanswered;
   if (how == Unpark::kAnswered) {
     load_.answered(permit.bytes);
@@ -201,7 +292,7 @@ bool Link::may_call(const Function& function) {
   return true;
 }
 
-void Link::send_result(std::uint64_t call_id, const Codec& codec, const Function& function,
+void Link::send_result(std::uint64_t call_id, const Codec& codec, const FunctionName& function,
                        FunctionRef<void(Encoder&)> write) {
   Message message;
   Status encoded;
@@ -213,7 +304,7 @@ void Link::send_result(std::uint64_t call_id, const Codec& codec, const Function
   if (encoded.ok() && state_ != State::kClosed) encoded = check_size(message.payload);
   if (!encoded.ok()) {
     send_error(call_id, function,
-               encoded.with_message("the result of " + function.name().name + " cannot be sent: " + encoded.message()));
+               encoded.with_message("the result of " + function.name + " cannot be sent: " + encoded.message()));
     return;
   }
   message.header.kind = MessageKind::kResponse;
@@ -224,9 +315,9 @@ void Link::send_result(std::uint64_t call_id, const Codec& codec, const Function
   finish_request();
 }
 
-void Link::send_error(std::uint64_t call_id, const Function& function, const Status& error) {
+void Link::send_error(std::uint64_t call_id, const FunctionName& function, const Status& error) {
   dropped_ = error.code() == StatusCode::kResourceExhausted || error.code() == StatusCode::kDeadlineExceeded;
-  refuse(call_id, &function.name(), error);
+  refuse(call_id, &function, error);
   finish_request();
 }
 
@@ -287,6 +378,7 @@ void Link::pause(Pauses why) {
 void Link::read_on(Pauses why) {
   const Pauses before = std::exchange(paused_, static_cast<Pauses>(paused_ & ~why));
   if ((before & why & kForLoad) != 0) core_.admission.count_resumed();
+  if ((before & why & kForOutput) != 0) core_.requests.go_on(*this);
   if (before != 0 && paused_ == 0) connection_->resume();
 }
 

@@ -107,11 +107,6 @@ bool Link::is_with_itself() const {
   return dialled_ ? peer_ != nullptr && peer_->is_this_node() : listener_ == nullptr;
 }
 
-void Link::send(Message message) {
-  handed_over_ += sizeof message.header + message.payload.size_bytes();
-  connection_->send(std::move(message));
-}
-
 void Link::send_cancel(std::uint64_t call_id, std::uint64_t request_end) {
   Message message = wire::bare(MessageKind::kCancel, call_id);
   if (left_bytes() < request_end) return send(std::move(message));
@@ -182,7 +177,9 @@ void Link::on_message(InboundMessage& message) {
     case MessageKind::kCancel:
       if (detail::ParkedReply* reply = parked_.find(message.header.call_id); reply != nullptr)
         reply->cancel(Status(StatusCode::kCancelled, "the caller, " + describe() + ", waits no longer"));
-      break;  // else it has been answered, or runs on the pool
+      else
+        line_.cancel(message.header.call_id);
+      break;  // else it has been answered
     case MessageKind::kPong:
       on_pong(message.header.call_id);
       break;
@@ -261,6 +258,7 @@ void Link::on_closed(const Status& reason) {
         *calls, Status(goaway_.code() == StatusCode::kPermissionDenied ? goaway_.code() : StatusCode::kUnavailable,
                        "the connection was lost: " + why));
   }
+  core_.requests.discard(*this);
   const Status gone(StatusCode::kCancelled, "the connection of the caller, " + describe() + ", has ended: " + why);
   while (detail::ParkedReply* reply = parked_.first()) reply->cancel(gone);
   if (peer_ != nullptr) {

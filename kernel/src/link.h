@@ -16,6 +16,7 @@
 #include "onward/function.h"
 #include "onward/transport.h"
 #include "reply_table.h"
+#include "request_queue.h"
 #include "wire.h"
 
 namespace onward {
@@ -92,15 +93,27 @@ class Link final : public ConnectionEvents, public ReplySink, private Flushable 
   void abandon_parked(const Status& reason) const noexcept;
   [[nodiscard]] std::size_t queued_bytes() const { return connection_->queued_bytes(); }
 
+  // What waits here for the kernel thread.
+  [[nodiscard]] RequestLine& line() noexcept { return line_; }
+  // Runs it, or tells why not: then false.
+  bool run_waiting(WaitingRequest& request, TimePoint now);
+  void refuse_waiting(const WaitingRequest& request, const Status& reason);
+  // Nobody waits for its answer.
+  void drop_waiting(const WaitingRequest& request) noexcept;
+  // The peer does not read its answers, so that there should be no more.
+  [[nodiscard]] bool is_held_back() const noexcept { return (paused_ & kForOutput) != 0; }
+  void pause_for_line() { pause(kForLine); }
+  void resume_for_line() { read_on(kForLine); }
+
   // ConnectionEvents
   void on_message(InboundMessage& message) override;
   void on_drained() override;
   void on_closed(const Status& reason) override;
 
   // ReplySink
-  void send_result(std::uint64_t call_id, const Codec& codec, const Function& function,
+  void send_result(std::uint64_t call_id, const Codec& codec, const FunctionName& function,
                    FunctionRef<void(Encoder&)> write) override;
-  void send_error(std::uint64_t call_id, const Function& function, const Status& error) override;
+  void send_error(std::uint64_t call_id, const FunctionName& function, const Status& error) override;
   [[nodiscard]] bool may_call(const Function& function) override;
   [[nodiscard]] bool park(detail::ParkedReply& reply) noexcept override;
   void unpark(detail::ParkedReply& reply, Unpark how) noexcept override;
@@ -125,18 +138,33 @@ class Link final : public ConnectionEvents, public ReplySink, private Flushable 
   void on_pong(std::uint64_t number);
   [[nodiscard]] bool is_with_itself() const;
   void on_request(InboundMessage& message);
+  // Whether last_function_ is the one that is asked for, and may be run.
+  [[nodiscard]] bool is_for_last_function(const MessageHeader& header) const noexcept;
+  // Makes the one that is asked for last_function_; false if it may not be run, and the peer has been told.
+  [[nodiscard]] bool take_function(const MessageHeader& header);
+  void run(const Function& function, InboundMessage& message, detail::LazyContext& context,
+           const detail::Permit& permit);
+  // It is kept until the kernel thread has time for it.
+  void wait(const Function& function, InboundMessage& message, detail::LazyContext& context,
+            const detail::Permit& permit);
   // The metadata that came with a request, if any; false if it is malformed, and the peer has been told.
   [[nodiscard]] bool take_metadata(InboundMessage& message, std::shared_ptr<const CallMetadata>& metadata);
   [[nodiscard]] const Function* find_function(const MessageHeader& header);
   // Answers with an error that no function gave.
   void refuse(std::uint64_t call_id, const FunctionName* name, const Status& error, const std::string& signature = {});
-  void send(Message message);
+  void send(Message&& message) {
+    handed_over_ += sizeof message.header + message.payload.size_bytes();
+    connection_->send(std::move(message));
+  }
   // Answers that `function`, or the node, has too much to do.
   void shed(std::uint64_t call_id, const Function& function, Admission::Shed why);
-  // Whether the request has waited here for too long to be run; then the peer has been told.
-  [[nodiscard]] bool is_stale(const MessageHeader& header, const Function& function);
+  // The same of one that has waited.
+  void shed_waiting(const WaitingRequest& request, Admission::Shed why);
+  // Whether the request has waited here for too long, or will, to be run; then the peer has been told.
+  [[nodiscard]] bool is_stale(const MessageHeader& header, const Function& function, bool must_wait);
+  [[nodiscard]] bool shed_if_stale(const MessageHeader& header, const Function& function, bool must_wait);
   // Of a request that has ended.
-  void end_permit(const detail::Permit& permit, const Function& function, Unpark how) noexcept;
+  void end_permit(const detail::Permit& permit, const FunctionName& function, Unpark how) noexcept;
   // What was handed over to the connection and has left it.
   [[nodiscard]] std::uint64_t left_bytes() const;
   void flush() override;
@@ -145,6 +173,7 @@ class Link final : public ConnectionEvents, public ReplySink, private Flushable 
   using Pauses = std::uint8_t;
   static constexpr Pauses kForOutput = 1;
   static constexpr Pauses kForLoad = 2;
+  static constexpr Pauses kForLine = 4;
   void pause(Pauses why);
   void read_on(Pauses why);
   // So much output is queued that what comes in is refused. To be asked once for each message that does.
@@ -179,6 +208,7 @@ class Link final : public ConnectionEvents, public ReplySink, private Flushable 
   const Function* last_function_ = nullptr;
   FunctionLoad* last_load_ = nullptr;  // that function's, if it has limits
   LinkLoad load_;
+  RequestLine line_;
   detail::Permit running_;  // of the request that is being run
   // Bytes of messages given to the connection, but for urgent ones and framing: less than it counts in queued_bytes(),
   // so that nothing is taken to have left that has not.

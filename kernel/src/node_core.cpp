@@ -204,6 +204,7 @@ Node::Statistics NodeCore::statistics() {
     result.connections = link_count;
     result.calls_in_flight = caller.in_flight();
     result.requests_in_flight = requests_in_flight();
+    result.requests_waiting = requests.size();
     for (Link* link = links; link != nullptr; link = link->next) link->release_departed();
     result.permits = admission.held().calls;
     result.permit_bytes = admission.held().bytes;

@@ -47,6 +47,7 @@ class NodeCore final {
   const Codec* default_codec = nullptr;
   Caller caller{*this};
   Admission admission{*this};
+  RequestQueue requests{*this, *loop};
   std::unique_ptr<Peers> peers;
   Link* links = nullptr;
   std::size_t link_count = 0;

@@ -38,6 +38,7 @@ void NodeCore::stop(Duration drain) {
       while (link->calls != nullptr) caller.fail(*link->calls, ended);
     }
     peers->fail_waiting(ended);
+    requests.refuse_all(ended);
     for (Link* link = links; link != nullptr; link = link->next) link->abandon_parked(ended);
     loop->cancel_background(ended);
     return [this] { return requests_in_flight() == 0; };
@@ -156,6 +157,7 @@ void NodeCore::stop_last_module(const std::shared_ptr<ModuleStop>& progress) {
 void NodeCore::destroy_loop() {
   while (links != nullptr) remove_link(*links);
   admission.stop();
+  requests.stop();
   loop->run_once(false);
   peers->clear();
   for (auto& transport : transports_) transport.reset();

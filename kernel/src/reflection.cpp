@@ -46,7 +46,7 @@ void Reflection::invoke(IncomingCall& call) const noexcept {
       decoder.end_sequence();
     });
     if (!decoded.ok()) {
-      call.sink.send_error(call_id, *this,
+      call.sink.send_error(call_id, name(),
                            decoded.with_message(name().name + signature().text + ": " + decoded.message()));
       return;
     }
@@ -62,9 +62,9 @@ void Reflection::invoke(IncomingCall& call) const noexcept {
     if (wanted.empty() || !shown.empty()) names.clear();
     std::ranges::sort(names);
     const std::vector<std::string> near = nearest_words(wanted, names, kMostNear);
-    call.sink.send_result(call_id, call.codec, *this, [&](Encoder& out) { write(out, shown, near); });
+    call.sink.send_result(call_id, call.codec, name(), [&](Encoder& out) { write(out, shown, near); });
   } catch (...) {
-    call.sink.send_error(call_id, *this, status_from_current_exception());
+    call.sink.send_error(call_id, name(), status_from_current_exception());
   }
 }
 

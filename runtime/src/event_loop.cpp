@@ -93,6 +93,7 @@ EventLoop::EventLoop(EventLoopOptions options, Clock& clock)
       started_(std::chrono::steady_clock::now()),
       started_cycles_(cycle_count()),
       manual_clock_(dynamic_cast<ManualClock*>(&clock) != nullptr) {
+  if (options_.slow_callback == Duration::zero()) options_.slow_callback = Duration::max();
   const auto undo = [this](const char* what) {
     const RpcError error = system_error(what);
     close_descriptors();
@@ -186,6 +187,7 @@ void EventLoop::begin_turn() noexcept {
   turn_begun_ = true;
   now_ = clock_.now();
   turn_cycles_ = callback_cycles_ = cycle_count();
+  oldest_input_cycles_ = turn_cycles_ - last_turn_cycles_;
 }
 
 void EventLoop::poll(bool may_sleep) {

@@ -12,12 +12,10 @@
 namespace onward {
 
 void EventLoop::callback_done(const Activity* activity) noexcept {
-  if (options_.slow_callback == Duration::zero()) return;
   const std::uint64_t cycles = cycle_count();
   const std::uint64_t held = cycles - callback_cycles_;
   callback_cycles_ = cycles;
-  // A counter ticks at least once a nanosecond, or is one: below the limit in ticks is below it in time.
-  if (held > static_cast<std::uint64_t>(options_.slow_callback.count())) [[unlikely]] {
+  if (has_passed(held, options_.slow_callback)) [[unlikely]] {
     report_slow(activity, held);
   }
 }
@@ -37,13 +35,9 @@ void EventLoop::report_slow(const Activity* activity, std::uint64_t cycles) {
   callback_cycles_ = cycle_count();
 }
 
-bool EventLoop::input_is_older(Duration than) const noexcept {
+bool EventLoop::input_is_older_by_clock(Duration than) const noexcept {
   if (manual_clock_) return last_turn_ + (clock_.now() - now_) > than;
-  // Where callbacks are measured, the end of the last one is now.
-  const std::uint64_t now = options_.slow_callback == Duration::zero() ? cycle_count() : callback_cycles_;
-  const std::uint64_t cycles = last_turn_cycles_ + (now - turn_cycles_);
-  // As in callback_done: as many ticks as nanoseconds, or more.
-  return cycles > static_cast<std::uint64_t>(than.count()) && time_of(cycles) > than;
+  return time_of(callback_cycles_ - oldest_input_cycles_) > than;
 }
 
 Duration EventLoop::time_of(std::uint64_t cycles) const noexcept {

@@ -94,8 +94,10 @@ void FutureStateBase::add_callback(FutureCallback& callback) noexcept {
   bool schedule = false;
   {
     const SpinLock lock(*this);
-    (last_ == nullptr ? first_ : last_->next_) = &callback;
-    callback.previous_ = std::exchange(last_, &callback);
+    if (first_ == nullptr) first_ = callback.previous_ = &callback;
+    FutureCallback* const last = std::exchange(first_->previous_, &callback);
+    if (last != &callback) last->next_ = &callback;
+    callback.previous_ = last;
     schedule = done() && !scheduled_;
     if (schedule) scheduled_ = true;
   }
@@ -107,8 +109,14 @@ void FutureStateBase::add_callback(FutureCallback& callback) noexcept {
 bool FutureStateBase::remove_callback(FutureCallback& callback) noexcept {
   const SpinLock lock(*this);
   if (done() || shielded_) return false;
-  (callback.previous_ == nullptr ? first_ : callback.previous_->next_) = callback.next_;
-  (callback.next_ == nullptr ? last_ : callback.next_->previous_) = callback.previous_;
+  FutureCallback* const next = callback.next_;
+  if (&callback != first_) callback.previous_->next_ = next;
+  if (next != nullptr) {
+    next->previous_ = callback.previous_;
+  } else {
+    first_->previous_ = callback.previous_;
+  }
+  if (&callback == first_) first_ = next;
   callback.next_ = callback.previous_ = nullptr;
   return true;
 }
@@ -116,7 +124,6 @@ bool FutureStateBase::remove_callback(FutureCallback& callback) noexcept {
 FutureCallback* FutureStateBase::take_callbacks() noexcept {
   const SpinLock lock(*this);
   scheduled_ = false;
-  last_ = nullptr;
   return std::exchange(first_, nullptr);
 }
 

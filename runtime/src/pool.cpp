@@ -11,10 +11,6 @@ namespace {
 
 // Of a deadline's remaining time, the part that a job may wait: one in so many.
 constexpr int kWaitShare = 2;
-// A new measurement's weight in an average: one in so many.
-constexpr int kAverageOver = 8;
-// Functions whose time is remembered; what comes later is measured together.
-constexpr std::size_t kMaxAverages = 4096;
 
 std::string in_milliseconds(Duration time) {
   const auto tenths = std::chrono::duration_cast<std::chrono::microseconds>(time).count() / 100;
@@ -62,8 +58,7 @@ Status Pool::admit(Entry& entry, TimePoint now) {
     ++expired_;
     return {StatusCode::kDeadlineExceeded, "the deadline had passed before the pool of node " + name_ + " got the job"};
   }
-  if (const auto known = average_.find(entry.context.activity()); known != average_.end())
-    entry.expected = known->second;
+  entry.expected = times_.expected(entry.context.activity());
   const std::size_t free = free_threads();
   if (queue_.size() >= options_.queue_limit + free) {
     ++refused_;
@@ -140,12 +135,6 @@ Status Pool::too_late(const Entry& entry, TimePoint now) {
                                              in_milliseconds(entry.expected)};
 }
 
-void Pool::learn(const Activity* activity, Duration took) {
-  const Activity* whose = average_.size() < kMaxAverages || average_.contains(activity) ? activity : nullptr;
-  const auto [known, is_new] = average_.try_emplace(whose, took);
-  if (!is_new) known->second += (took - known->second) / kAverageOver;
-}
-
 void Pool::work(std::size_t index) {
   const std::string thread_name = ("pool/" + std::to_string(index) + " " + name_).substr(0, 15);
   pthread_setname_np(pthread_self(), thread_name.c_str());
@@ -172,7 +161,7 @@ void Pool::work(std::size_t index) {
     lock.lock();
     --busy_;
     running_[index] = {};
-    if (late.ok()) learn(activity, ended - begun);
+    if (late.ok()) times_.learn(activity, ended - begun);
   }
   LoopHandle::set_thread_default(nullptr);
 }

@@ -21,7 +21,8 @@ sys.dont_write_bytecode = True  # the source tree stays as it is
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-BUILD = ROOT / "build" / "fuzz"
+BUILD = ROOT / "build" / "asan" / "fuzz"
+PROGRAMS = ROOT / "build" / "asan" / "tests" / "fuzz"
 AT_A_TIME = 2
 # Bounds of each target: memory, one input's time and size, and what it may take to start and stop.
 RSS_LIMIT_MB = 1024
@@ -40,7 +41,7 @@ class Target:
 
     @property
     def program(self) -> Path:
-        return BUILD / "tests" / "fuzz" / f"{self.name}_fuzz"
+        return PROGRAMS / f"{self.name}_fuzz"
 
     @property
     def corpus(self) -> Path:
@@ -59,7 +60,7 @@ class Target:
     def command(self, *options: str) -> list[str]:
         limits = [f"-rss_limit_mb={RSS_LIMIT_MB}", f"-timeout={INPUT_TIMEOUT_S}"]
         crashes = BUILD / "crashes"
-        crashes.mkdir(exist_ok=True)
+        crashes.mkdir(parents=True, exist_ok=True)
         return [str(self.program), *limits, f"-artifact_prefix={crashes}/{self.name}-", *options]
 
 

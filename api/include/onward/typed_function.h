@@ -93,7 +93,7 @@ void decode_arguments(Decoder& decoder, std::tuple<Args...>& arguments) {
 
 // Writes what a Future, or a function, came to.
 template <class T>
-void send_outcome(ReplySink& sink, std::uint64_t call_id, const Codec& codec, const Function& function,
+void send_outcome(ReplySink& sink, std::uint64_t call_id, const Codec& codec, const FunctionName& function,
                   const Result<T>& outcome) {
   if (!outcome) {
     sink.send_error(call_id, function, outcome.error());
@@ -111,8 +111,8 @@ void send_outcome(ReplySink& sink, std::uint64_t call_id, const Codec& codec, co
 template <class T>
 class TypedParkedReply final : public ParkedReply {
  public:
-  TypedParkedReply(FutureState<T>& state, const IncomingCall& call, const Function& function)
-      : ParkedReply(state, call.sink, function, call.message.header.call_id) {}
+  TypedParkedReply(FutureState<T>& state, const IncomingCall& call)
+      : ParkedReply(state, call.sink, call.message.header.call_id) {}
   void run(FutureStateBase& state, bool) noexcept override {
     if (sink() != nullptr) {
       send_outcome(*sink(), call_id(), sink()->codec(context()->tag()), function(),
@@ -147,13 +147,13 @@ class TypedFunction final : public Function {
       const Status decoded =
           call.codec.decode(call.message, [&](Decoder& decoder) { decode_arguments(decoder, arguments); });
       if (!decoded.ok()) {
-        call.sink.send_error(call_id, *this,
+        call.sink.send_error(call_id, name(),
                              decoded.with_message(name().name + signature().text + ": " + decoded.message()));
         return;
       }
       answer(call, arguments);
     } catch (...) {
-      call.sink.send_error(call_id, *this, status_from_current_exception());
+      call.sink.send_error(call_id, name(), status_from_current_exception());
     }
   }
 
@@ -173,17 +173,17 @@ class TypedFunction final : public Function {
       park(call, std::apply(function_, std::move(arguments)));
     } else if constexpr (std::is_void_v<R>) {
       std::apply(function_, std::move(arguments));
-      send_outcome<std::monostate>(call.sink, call_id, call.codec, *this, {});
+      send_outcome<std::monostate>(call.sink, call_id, call.codec, name(), {});
     } else if constexpr (std::is_same_v<R, Status>) {
       const Status status = std::apply(function_, std::move(arguments));
       send_outcome<std::monostate>(
-          call.sink, call_id, call.codec, *this,
+          call.sink, call_id, call.codec, name(),
           status.ok() ? Result<std::monostate>() : Result<std::monostate>(std::unexpect, status));
     } else if constexpr (FutureTraits<R>::is_result && !std::is_void_v<T>) {
-      send_outcome<T>(call.sink, call_id, call.codec, *this, std::apply(function_, std::move(arguments)));
+      send_outcome<T>(call.sink, call_id, call.codec, name(), std::apply(function_, std::move(arguments)));
     } else {
       const R value = std::apply(function_, std::move(arguments));
-      call.sink.send_result(call_id, call.codec, *this, [&](Encoder& encoder) { encode_value(encoder, value); });
+      call.sink.send_result(call_id, call.codec, name(), [&](Encoder& encoder) { encode_value(encoder, value); });
     }
   }
 
@@ -197,11 +197,11 @@ class TypedFunction final : public Function {
       FutureState<T>* state = FutureAccess::state(future);
       state->set_observed();
       if (state->done()) {
-        send_outcome(call.sink, call.message.header.call_id, call.codec, *this, state->result());
+        send_outcome(call.sink, call.message.header.call_id, call.codec, name(), state->result());
         return;
       }
       state->require_loop();
-      auto* reply = pool_new<TypedParkedReply<T>>(*state, call, *this);
+      auto* reply = pool_new<TypedParkedReply<T>>(*state, call);
       if (call.sink.park(*reply)) {
         state->add_callback(*reply);
       } else {

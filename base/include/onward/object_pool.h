@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Where the kernel's small objects live: future states, callbacks, calls, small buffers. Size classes of
-// 16 bytes, a cache for each thread, batches exchanged through a shared depot: an object may be freed
+// 8 bytes, a cache for each thread, batches exchanged through a shared depot: an object may be freed
 // by another thread than the one that made it. Memory is carved from slabs and kept for reuse until the
 // process ends. Under AddressSanitizer and ThreadSanitizer it is plain operator new, so that they see
 // every misuse.
@@ -17,7 +17,8 @@ namespace onward {
 
 inline constexpr std::size_t kMaxPooledBytes = 1024;
 
-// Aligned to 16. Larger than kMaxPooledBytes goes to operator new. Throws std::bad_alloc. Any thread.
+// Aligned to 16 if `bytes` is a multiple of that, else to 8. Larger than kMaxPooledBytes goes to operator new. Throws
+// std::bad_alloc. Any thread.
 [[nodiscard]] ONWARD_API void* pool_allocate(std::size_t bytes);
 // `bytes` as it was asked for.
 ONWARD_API void pool_free(void* memory, std::size_t bytes) noexcept;

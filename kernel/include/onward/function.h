@@ -33,9 +33,9 @@ class ParkedReply;
 // Where responses go: one connection, seen from a function. Loop thread only. Counted.
 class ONWARD_API ReplySink {
  public:
-  virtual void send_result(std::uint64_t call_id, const Codec& codec, const Function& function,
+  virtual void send_result(std::uint64_t call_id, const Codec& codec, const FunctionName& function,
                            FunctionRef<void(Encoder&)> write) = 0;
-  virtual void send_error(std::uint64_t call_id, const Function& function, const Status& error) = 0;
+  virtual void send_error(std::uint64_t call_id, const FunctionName& function, const Status& error) = 0;
   // Whether who is at the other end may call `function`.
   [[nodiscard]] virtual bool may_call(const Function& function) = 0;
   // A reply that waits for its Future. False, and the connection ends, if another has the same call id.
@@ -60,8 +60,8 @@ struct Permit {
 };
 
 // A response that waits for its Future, in its connection's table. All that a waiting request costs, besides its
-// context and what its function keeps. That is its request's: the tag is the id of the codec, the origin's owner is the
-// ReplySink.
+// context and what its function keeps. That is its request's: the activity is the function's name, the tag is the id of
+// the codec, the origin's owner is the ReplySink.
 class ONWARD_API ParkedReply : public FutureCallback {
  public:
   [[nodiscard]] std::uint64_t call_id() const noexcept { return call_id_; }
@@ -70,12 +70,14 @@ class ONWARD_API ParkedReply : public FutureCallback {
   // Nobody waits for the response any more: none is sent, the context is cancelled, and the Future goes on without
   // this, which may be destroyed.
   void cancel(const Status& reason) noexcept;
-  [[nodiscard]] const Function& function() const noexcept { return function_; }
+  [[nodiscard]] const FunctionName& function() const noexcept {
+    return static_cast<const FunctionName&>(*context()->activity());
+  }
   Permit permit;  // its connection's
 
  protected:
-  ParkedReply(FutureStateBase& state, ReplySink& sink, const Function& function, std::uint64_t call_id) noexcept
-      : state_(&state), function_(function), call_id_(call_id) {
+  ParkedReply(FutureStateBase& state, ReplySink& sink, std::uint64_t call_id) noexcept
+      : state_(&state), call_id_(call_id) {
     sink.retain();
   }
   ~ParkedReply() = default;
@@ -90,7 +92,6 @@ class ONWARD_API ParkedReply : public FutureCallback {
 
  private:
   FutureStateBase* state_;  // null once nobody waits
-  const Function& function_;
   std::uint64_t call_id_;
 };
 

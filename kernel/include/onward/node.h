@@ -140,7 +140,8 @@ class ONWARD_API Node {
   struct Statistics {
     std::size_t connections = 0;
     std::size_t calls_in_flight = 0;     // ours, unanswered
-    std::size_t requests_in_flight = 0;  // others', parked here
+    std::size_t requests_in_flight = 0;  // others', unanswered
+    std::size_t requests_waiting = 0;    // of them: for the kernel thread, to begin
     std::size_t pool_queued = 0;
     std::uint64_t pool_refused = 0;
     std::uint64_t pool_expired = 0;

@@ -148,7 +148,7 @@ struct EventLoopOptions {
   // microseconds on a virtual machine, for a core's worth of CPU. 0: sleep at once; an idle loop then
   // uses no CPU at all.
   Duration busy_poll = Duration::zero();
-  // A callback that takes longer is reported, once per occurrence. 0: do not measure.
+  // A callback that takes longer is reported, once per occurrence. 0: none is.
   Duration slow_callback = std::chrono::milliseconds(100);
   // Where reports go; default: the log, at level warning. On the loop's thread.
   std::function<void(const std::string& activity, Duration held)> on_slow_callback = {};
@@ -188,8 +188,18 @@ class ONWARD_API EventLoop {
   // How many turns there were.
   [[nodiscard]] std::uint64_t turns() const noexcept { return turns_; }
   // Whether what is read now may have waited for longer than that: while the turn before went on, and this one until
-  // now. Cheap where it has not. Loop thread only.
-  [[nodiscard]] bool input_is_older(Duration than) const noexcept;
+  // the last callback_done(). Cheap where it has not. Loop thread only.
+  [[nodiscard]] bool input_is_older(Duration than) const noexcept {
+    if (!manual_clock_ && !has_passed(callback_cycles_ - oldest_input_cycles_, than)) [[likely]]
+      return false;
+    return input_is_older_by_clock(than);
+  }
+  // Whether this turn had gone on for about that long at the last callback_done(); on processors that count faster than
+  // nanoseconds, for less. Loop thread only.
+  [[nodiscard]] bool turn_exceeds(Duration time) const noexcept {
+    if (manual_clock_) return clock_.now() - now_ > time;
+    return has_passed(callback_cycles_ - turn_cycles_, time);
+  }
   // How long the turn before took, without its sleep.
   [[nodiscard]] Duration last_turn() const noexcept { return manual_clock_ ? last_turn_ : time_of(last_turn_cycles_); }
 
@@ -256,6 +266,11 @@ class ONWARD_API EventLoop {
   void flush_all();
   void bury();
   [[nodiscard]] Duration time_of(std::uint64_t cycles) const noexcept;
+  // A counter ticks at least once a nanosecond, or is one: below a time in ticks is below it.
+  [[nodiscard]] static bool has_passed(std::uint64_t cycles, Duration time) noexcept {
+    return cycles > static_cast<std::uint64_t>(time.count());
+  }
+  [[nodiscard]] bool input_is_older_by_clock(Duration than) const noexcept;
   void report_slow(const Activity* activity, std::uint64_t cycles);
 
   Clock& clock_;
@@ -281,9 +296,10 @@ class ONWARD_API EventLoop {
   std::uint64_t started_cycles_;
   std::uint64_t callback_cycles_ = 0;
   std::uint64_t turns_ = 0;
-  std::uint64_t turn_cycles_ = 0;       // at the turn's begin
-  std::uint64_t last_turn_cycles_ = 0;  // that the turn before took
-  Duration last_turn_{};                // the same by the clock, where tests move it
+  std::uint64_t turn_cycles_ = 0;          // at the turn's begin
+  std::uint64_t last_turn_cycles_ = 0;     // that the turn before took
+  std::uint64_t oldest_input_cycles_ = 0;  // so much before this one's begin
+  Duration last_turn_{};                   // the same by the clock, where tests move it
   const bool manual_clock_;
   bool turn_begun_ = false;
   bool stopping_ = false;

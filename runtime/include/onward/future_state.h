@@ -48,7 +48,7 @@ class ONWARD_API FutureCallback {
  private:
   friend class FutureStateBase;
   FutureCallback* next_ = nullptr;
-  FutureCallback* previous_ = nullptr;
+  FutureCallback* previous_ = nullptr;  // of the first: the last
   ContextRef context_;
 };
 
@@ -191,7 +191,6 @@ class ONWARD_API FutureStateBase : public LoopTask {
   std::atomic<std::uint64_t> counts_{kCompleter + 1};
   LoopHandle* loop_;
   FutureCallback* first_ = nullptr;
-  FutureCallback* last_ = nullptr;
   Waiter* waiters_ = nullptr;
   Status error_;  // while pending: why a callback that held a completer was dropped
   std::source_location origin_;

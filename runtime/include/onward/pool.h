@@ -13,12 +13,12 @@
 #include <mutex>
 #include <string>
 #include <thread>
-#include <unordered_map>
 #include <vector>
 
 #include "onward/clock.h"
 #include "onward/export.h"
 #include "onward/future.h"
+#include "onward/service_times.h"
 
 namespace onward {
 
@@ -89,7 +89,6 @@ class ONWARD_API Pool {
   [[nodiscard]] Duration expected_wait(TimePoint now) const noexcept;
   void drop_expired(TimePoint now, std::vector<Entry>& expired);
   [[nodiscard]] Status too_late(const Entry& entry, TimePoint now);
-  void learn(const Activity* activity, Duration took);
 
   void work(std::size_t index);
 
@@ -104,7 +103,7 @@ class ONWARD_API Pool {
   std::vector<std::thread> threads_;
   std::vector<Running> running_;  // one for each of threads_
   std::size_t busy_ = 0;
-  std::unordered_map<const Activity*, Duration> average_;  // how long their jobs take
+  ServiceTimes times_;
   std::uint64_t refused_ = 0;
   std::uint64_t expired_ = 0;
   bool stopping_ = false;

@@ -180,12 +180,13 @@ TEST(FunctionTableTest, IsClosedOnceFrozen) {
 class Sink final : public ReplySink {
  public:
   explicit Sink(const Codec& codec) : codec_(codec) {}
-  void send_result(std::uint64_t call_id, const Codec&, const Function&, FunctionRef<void(Encoder&)> write) override {
+  void send_result(std::uint64_t call_id, const Codec&, const FunctionName&,
+                   FunctionRef<void(Encoder&)> write) override {
     ++answers;
     last_id = call_id;
     error = codec_.encode(write, result);
   }
-  void send_error(std::uint64_t call_id, const Function&, const Status& status) override {
+  void send_error(std::uint64_t call_id, const FunctionName&, const Status& status) override {
     ++answers;
     last_id = call_id;
     error = status;

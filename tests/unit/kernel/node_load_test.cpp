@@ -2,11 +2,10 @@
 //
 // Permits: what a node takes on, when it pauses, and what it sheds.
 #include <cstdint>
-#include <mutex>
 #include <string>
 #include <vector>
 
-#include "node_protocol_fixture.h"
+#include "node_load_fixture.h"
 
 namespace onward {
 namespace {
@@ -14,79 +13,10 @@ namespace {
 using namespace std::chrono_literals;
 using test::error_of;
 using test::kHang;
+using test::NodeLoadTest;
 using test::ScriptedPeer;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-
-class NodeLoadTest : public test::NodeProtocolTest {
- protected:
-  using Change = std::function<void(NodeOptions&)>;
-
-  [[nodiscard]] NodeOptions limited(const Change& change) {
-    NodeOptions server = options("b");
-    server.listen = {"script://b", "inproc://b"};
-    server.clock = &clock;
-    server.transports.push_back([stage = stage](EventLoop& loop, const MessageLimits&) {
-      return std::make_unique<test::ScriptedTransport>(loop, stage);
-    });
-    change(server);
-    return server;
-  }
-  void start_limited(const Change& change) {
-    b = start(limited(change), [this](FunctionTable& table) {
-      ASSERT_TRUE(table.add("add", &test::add_numbers).ok());
-      ASSERT_TRUE(table.add("hold", [this](const std::string&) { return hold(); }).ok());
-      ASSERT_TRUE(table.add("advance", [this](int ms) { clock.advance(std::chrono::milliseconds(ms)); }).ok());
-      ASSERT_TRUE(table.add("stall", [this] { stalled->set_queued(60); }).ok());
-      ASSERT_TRUE(table.add("ask", [](const std::string& node) { return rpc_async(node, remote<int()>("f")); }).ok());
-    });
-  }
-  Future<int> hold() {
-    const std::lock_guard lock(mutex_);
-    held_.emplace_back();
-    return held_.back();
-  }
-  // Answers the oldest that is held.
-  void answer_one() {
-    const std::lock_guard lock(mutex_);
-    ASSERT_LT(answered_, held_.size());
-    held_[answered_++].mark_complete(1);
-  }
-  [[nodiscard]] std::size_t count_held() {
-    const std::lock_guard lock(mutex_);
-    return held_.size() - answered_;
-  }
-  static Message hold_request(std::uint64_t call_id, std::size_t bytes = 10) {
-    return in_flex(request("hold", call_id), [&](Encoder& encoder) {
-      encoder.begin_sequence(1);
-      encoder.string(std::string(bytes, 'x'));
-      encoder.end_sequence();
-    });
-  }
-  static Message advance_request(int ms, std::uint64_t call_id) {
-    return in_flex(request("advance", call_id), [&](Encoder& encoder) {
-      encoder.begin_sequence(1);
-      encoder.integer(ms);
-      encoder.end_sequence();
-    });
-  }
-  // What comes for a request that is refused, at once.
-  static Status refused(const PeerPtr& peer, Message message) {
-    ScriptedPeer::say(peer, std::move(message));
-    return error_in(peer->next(MessageKind::kError));
-  }
-  [[nodiscard]] bool wait_until_held(std::size_t count) {
-    return wait_until(*b, [&](const Node::Statistics&) { return count_held() == count; });
-  }
-
-  ManualClock clock;
-  PeerPtr stalled;  // of which "stall" lets some output wait
-
- private:
-  std::mutex mutex_;
-  std::vector<Future<int>> held_;
-  std::size_t answered_ = 0;
-};
 
 TEST_F(NodeLoadTest, APermitIsHeldUntilTheResponseHasLeft) {
   start_limited([](NodeOptions& server) { server.per_connection.max_in_flight = 2; });
@@ -287,10 +217,6 @@ TEST_F(NodeLoadTest, AnAdaptiveLimitIsFoundAndCanBeSwitchedOff) {
 TEST_F(NodeLoadTest, WhatHasWaitedForHalfOfItsTimeIsShed) {
   start_limited([](NodeOptions&) {});
   const PeerPtr peer = enter("peer");
-  const auto with_timeout = [](Message message, std::uint32_t timeout_ms) {
-    message.header.timeout_ms = timeout_ms;
-    return message;
-  };
   std::vector<Message> turn;
   turn.push_back(with_timeout(advance_request(50, 1), 80));
   turn.push_back(with_timeout(add_request(1, 2, 2), 99));   // 50 of 99 ms

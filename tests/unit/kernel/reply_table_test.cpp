@@ -16,8 +16,8 @@ namespace onward {
 namespace {
 
 struct NoSink final : ReplySink {
-  void send_result(std::uint64_t, const Codec&, const Function&, FunctionRef<void(Encoder&)>) override {}
-  void send_error(std::uint64_t, const Function&, const Status&) override {}
+  void send_result(std::uint64_t, const Codec&, const FunctionName&, FunctionRef<void(Encoder&)>) override {}
+  void send_error(std::uint64_t, const FunctionName&, const Status&) override {}
   bool may_call(const Function&) override { return true; }
   bool park(detail::ParkedReply&) noexcept override { return true; }
   void unpark(detail::ParkedReply&, Unpark) noexcept override {}
@@ -29,14 +29,13 @@ struct NoSink final : ReplySink {
 class ReplyTableTest : public test::LoopTest {
  protected:
   struct Reply final : detail::ParkedReply {
-    Reply(detail::FutureStateBase& state, ReplySink& sink, const Function& function, std::uint64_t id)
-        : ParkedReply(state, sink, function, id) {}
+    Reply(detail::FutureStateBase& state, ReplySink& sink, std::uint64_t id) : ParkedReply(state, sink, id) {}
     void run(detail::FutureStateBase&, bool) noexcept override {}
     void drop(const Status&) noexcept override {}
     void destroy() noexcept override {}
   };
   Reply& reply(std::uint64_t id) {
-    replies_.push_back(std::make_unique<Reply>(*detail::FutureAccess::state(future_), sink_, *function_, id));
+    replies_.push_back(std::make_unique<Reply>(*detail::FutureAccess::state(future_), sink_, id));
     return *replies_.back();
   }
   ReplyTable table;
@@ -44,7 +43,6 @@ class ReplyTableTest : public test::LoopTest {
  private:
   NoSink sink_;
   Future<int> future_;
-  std::unique_ptr<Function> function_ = detail::make_function("reply_table_test.f", [] { return 1; }, "");
   std::vector<std::unique_ptr<Reply>> replies_;
 };
 

@@ -98,6 +98,11 @@ class ScriptedPeer {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, kHang, [&] { return paused_ == paused; });
   }
+  // How often it was not read from.
+  [[nodiscard]] unsigned pauses() const {
+    const std::lock_guard lock(mutex_);
+    return pauses_;
+  }
   // Of all that was sent so far.
   [[nodiscard]] bool last_was_urgent() const {
     const std::lock_guard lock(mutex_);
@@ -129,6 +134,7 @@ class ScriptedPeer {
   void on_paused(bool paused) {
     const std::lock_guard lock(mutex_);
     paused_ = paused;
+    pauses_ += paused ? 1 : 0;
     changed_.notify_all();
   }
   ConnectionEvents* events = nullptr;  // loop thread
@@ -143,6 +149,7 @@ class ScriptedPeer {
   std::size_t queued_ = 0;
   bool closed_ = false;
   bool paused_ = false;
+  unsigned pauses_ = 0;
   bool last_was_urgent_ = false;
 };
 
