@@ -25,7 +25,7 @@ std::uint32_t to_milliseconds(Duration timeout) {
 void OutgoingCall::on_timer() { peer_->core().caller.on_deadline(*this); }
 void OutgoingCall::on_cancelled(const Status& reason) noexcept { peer_->core().caller.on_cancelled(*this, reason); }
 
-void Caller::start(OutgoingCall& call, Peer& peer, const CallOptions& options, Message message) {
+void Caller::start(OutgoingCall& call, Peer& peer, const CallOptions& options, Message&& message) {
   call.peer_ = &peer;
   call.fail_fast_ = options.fail_fast;
   ++in_flight_;
@@ -84,7 +84,7 @@ Status Caller::inherit(OutgoingCall& call, bool detached, Duration& timeout, Mes
   return {};
 }
 
-void Caller::send(OutgoingCall& call, Link& link, Message message) {
+void Caller::send(OutgoingCall& call, Link& link, Message&& message) {
   Status refused = link.check_size(message.payload);
   if (refused.ok() && !link.knows_codec(message.header.codec)) {
     refused =

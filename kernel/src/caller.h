@@ -20,9 +20,9 @@ class Caller {
   explicit Caller(NodeCore& core) : core_(core) {}
 
   // Takes the call: arms its deadline, then sends it or lets it wait for its peer's connection.
-  void start(OutgoingCall& call, Peer& peer, const CallOptions& options, Message message);
+  void start(OutgoingCall& call, Peer& peer, const CallOptions& options, Message&& message);
   // Gives the call an id and sends it over `link`.
-  void send(OutgoingCall& call, Link& link, Message message);
+  void send(OutgoingCall& call, Link& link, Message&& message);
 
   // An answer that came over `link`. One that nobody waits for any more is dropped.
   void on_response(Link& link, InboundMessage& message);

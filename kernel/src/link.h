@@ -47,7 +47,7 @@ class Link final : public ConnectionEvents, public ReplySink, private Flushable 
   void start();
   // Returns where it ends, in all that was handed over to the connection. A peer that owes an answer is read from in
   // any case: two busy nodes would wait for each other.
-  std::uint64_t send_request(Message message) {
+  std::uint64_t send_request(Message&& message) {
     send(std::move(message));
     if (paused_ != 0) read_on(kForOutput | kForLoad);
     return handed_over_;

@@ -107,7 +107,7 @@ Result<const Codec*> Node::codec(std::string_view name) const {
                                                    (known.empty() ? "none" : known));
 }
 
-void Node::start_call(OutgoingCall& call, const Destination& destination, Message message) noexcept {
+void Node::start_call(OutgoingCall& call, const Destination& destination, Message&& message) noexcept {
   if (!handle_->in_loop_thread()) {
     handle_->schedule(*pool_new<StartTask>(*core_, call, destination, std::move(message)));
     return;

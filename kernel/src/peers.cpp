@@ -36,7 +36,7 @@ std::string Peer::trouble() const {
          (failures_ == 1 ? " attempt)" : " attempts)");
 }
 
-void Peer::wait_for_link(OutgoingCall& call, Message message) {
+void Peer::wait_for_link(OutgoingCall& call, Message&& message) {
   Status refused;
   if (urls_.empty() && name_ != core_.options.name) {
     refused = Status(StatusCode::kUnavailable, "node " + core_.options.name + " knows no address of \"" + name_ +

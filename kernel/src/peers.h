@@ -41,7 +41,7 @@ class Peer {
   [[nodiscard]] std::string trouble() const;
 
   // Lets a call wait for the connection, and connects. May fail the call at once.
-  void wait_for_link(OutgoingCall& call, Message message);
+  void wait_for_link(OutgoingCall& call, Message&& message);
   void forget_waiting(OutgoingCall& call) noexcept;
 
   // From the links. A dialled link has become ready, or has ended (was it ever ready?).

@@ -134,7 +134,7 @@ class ONWARD_API Node {
   // The codec for a call; FAILED_PRECONDITION names those that there are. Any thread.
   [[nodiscard]] Result<const Codec*> codec(std::string_view name) const;
   // Takes a call and its encoded request. Any thread. See rpc.h.
-  void start_call(OutgoingCall& call, const Destination& destination, Message message) noexcept;
+  void start_call(OutgoingCall& call, const Destination& destination, Message&& message) noexcept;
 
   // What the node is doing. Any thread.
   struct Statistics {
