@@ -15,6 +15,8 @@ namespace {
 // Of the time that its caller waits, the part that a request may wait for the kernel thread: one in so many.
 constexpr int kWaitShare = 2;
 
+Status answers_too_slowly() { return {StatusCode::kResourceExhausted, "the caller reads its answers too slowly"}; }
+
 std::uint32_t permit_bytes(const InboundMessage& message) noexcept {
   std::uint64_t bytes = sizeof message.header + message.body.size();
   for (const Buffer& segment : message.segments) bytes += segment.size();
@@ -83,7 +85,7 @@ inline void Link::run(const Function& function, InboundMessage& message, detail:
 void Link::on_request(InboundMessage& message) {
   const MessageHeader& header = message.header;
   if (is_overloaded()) {
-    refuse(header.call_id, nullptr, Status(StatusCode::kResourceExhausted, "the caller reads its answers too slowly"));
+    refuse(header.call_id, nullptr, answers_too_slowly());
     return;
   }
   if (!is_for_last_function(header) && !take_function(header)) return;
@@ -99,7 +101,7 @@ void Link::on_request(InboundMessage& message) {
     if (const auto why = core_.admission.admit(*this, last_load_)) return shed(header.call_id, *function, *why);
   }
   const bool limited = header.timeout_ms != MessageHeader::kNoTimeout;
-  const bool must_wait = core_.requests.must_wait() && function->mode() != RunMode::kBlocking;
+  const bool must_wait = core_.requests.must_wait(line_) && function->mode() != RunMode::kBlocking;
   if (limited && is_stale(header, *function, must_wait)) return;
   detail::LazyContext context{
       .origin = *origin_,
@@ -129,6 +131,10 @@ void Link::wait(const Function& function, InboundMessage& message, detail::LazyC
 
 bool Link::run_waiting(WaitingRequest& request, TimePoint now) {
   const Function& function = request.function;
+  if (is_overloaded()) {
+    refuse_waiting(request, answers_too_slowly());
+    return false;
+  }
   if (request.deadline != TimePoint::max()) {
     const Duration time = std::chrono::milliseconds(request.header.timeout_ms);
     if (request.deadline <= now) {

@@ -39,14 +39,12 @@ void RequestQueue::add(Link& link, WaitingRequest& request) {
   (line.empty() ? line.first_ : line.last_->next) = &request;
   line.last_ = &request;
   ++line.size_;
+  line.bytes_ += request.memory();
   line.work_ += request.expected;
   ++size_;
-  bytes_ += request.memory();
   work_ += request.expected;
   go_on(link);
-  if (size_ < kMaxRequests && bytes_ < kMaxBytes) return;
-  full_ = true;
-  link.pause_for_line();
+  if (line.size_ >= kMaxRequests || line.bytes_ >= kMaxBytes) link.pause_for_line();
 }
 
 void RequestQueue::go_on(Link& link) {
@@ -79,9 +77,9 @@ RequestQueue::Taken RequestQueue::take(RequestLine& line) noexcept {
   Taken request(line.first_);
   line.first_ = request->next;
   --line.size_;
+  line.bytes_ -= request->memory();
   line.work_ -= request->expected;
   --size_;
-  bytes_ -= request->memory();
   work_ -= request->expected;
   return request;
 }
@@ -95,23 +93,18 @@ void RequestQueue::run() noexcept {
     link->release();
     if (loop_.turn_exceeds(kSlice)) break;
   }
-  if (full_ && size_ <= kMaxRequests / 2 && bytes_ <= kMaxBytes / 2) read_on();
   if (first_in_turn_ != nullptr) loop_.flush_later(*this);
 }
 
 void RequestQueue::serve(Link& link) {
   RequestLine& line = link.line();
   const Taken request = take(line);
+  if (line.size_ <= kMaxRequests / 2 && line.bytes_ <= kMaxBytes / 2) link.resume_for_line();
   const bool cancelled = !line.cancelled_.empty() && line.cancelled_.erase(request->header.call_id) > 0;
   if (line.empty()) line.cancelled_.clear();
   if (cancelled) return link.drop_waiting(*request);
   const TimePoint now = loop_.clock().now();
   if (link.run_waiting(*request, now)) times_.learn(&request->function.name(), loop_.clock().now() - now);
-}
-
-void RequestQueue::read_on() noexcept {
-  full_ = false;
-  for (Link* link = core_.links; link != nullptr; link = link->next) link->resume_for_line();
 }
 
 void RequestQueue::discard(Link& link) noexcept {

@@ -72,6 +72,7 @@ class RequestLine {
   WaitingRequest* first_ = nullptr;
   WaitingRequest* last_ = nullptr;
   std::size_t size_ = 0;
+  std::size_t bytes_ = 0;
   Duration work_{};  // what they are expected to take
   std::unordered_set<std::uint64_t> cancelled_;
   Link* next_in_turn_ = nullptr;
@@ -82,9 +83,11 @@ class RequestQueue final : private LoopTask, private Flushable {
  public:
   RequestQueue(NodeCore& core, EventLoop& loop) : core_(core), loop_(loop) {}
 
-  // Whether a function that runs on the kernel thread must wait if it is asked for now.
-  [[nodiscard]] bool must_wait() const noexcept { return size_ > 0 || loop_.turn_exceeds(kSlice); }
-  // For how long about, if it comes over `link`.
+  // Whether a function that runs on the kernel thread must wait if it is asked for now, over the link with `line`.
+  [[nodiscard]] bool must_wait(const RequestLine& line) const noexcept {
+    return first_in_turn_ != nullptr || !line.empty() || loop_.turn_exceeds(kSlice);
+  }
+  // For how long about.
   [[nodiscard]] Duration expected_wait(Link& link) const noexcept;
   // Takes over `request`.
   void add(Link& link, WaitingRequest& request);
@@ -103,9 +106,9 @@ class RequestQueue final : private LoopTask, private Flushable {
  private:
   // How long a turn may go on before what comes must wait, and what waits must wait on.
   static constexpr Duration kSlice = std::chrono::milliseconds(4);
-  // Most that wait. Then connections are not read from until half of that is done.
-  static constexpr std::size_t kMaxRequests = 16 * 1024;
-  static constexpr std::size_t kMaxBytes = std::size_t{16} << 20;
+  // Most that wait in a line. Then its connection is not read from until half of that is done.
+  static constexpr std::size_t kMaxRequests = 4096;
+  static constexpr std::size_t kMaxBytes = std::size_t{8} << 20;
 
   void flush() override;
   void run() noexcept override;
@@ -118,7 +121,6 @@ class RequestQueue final : private LoopTask, private Flushable {
   // The link whose turn it is, with the reference that its turn had; null if nothing can be run.
   Link* take_turn() noexcept;
   void serve(Link& link);
-  void read_on() noexcept;
 
   NodeCore& core_;
   EventLoop& loop_;
@@ -126,11 +128,9 @@ class RequestQueue final : private LoopTask, private Flushable {
   Link* last_in_turn_ = nullptr;
   std::size_t lines_ = 0;  // in turn
   std::size_t size_ = 0;
-  std::size_t bytes_ = 0;
   Duration work_{};
   ServiceTimes times_;
   bool scheduled_ = false;
-  bool full_ = false;
 };
 
 }  // namespace onward

@@ -322,5 +322,46 @@ TEST(FutureAfterTheLoop, CallbacksAreDroppedAndChildrenFail) {
   EXPECT_EQ(ready.value(), 1);
 }
 
+// ---- Callbacks that are taken back: who waited is cancelled.
+
+class Listed final : public detail::FutureCallback {
+ public:
+  Listed(std::vector<int>& ran, int number) : ran_(ran), number_(number) {}
+  void run(detail::FutureStateBase&, bool) noexcept override { ran_.push_back(number_); }
+  void drop(const Status&) noexcept override {}
+
+ private:
+  std::vector<int>& ran_;
+  int number_;
+};
+
+TEST_F(FuturePromiseTest, CallbacksAreTakenBackInAnyOrder) {
+  constexpr int kCount = 4;
+  for (unsigned removed = 0; removed < 1U << kCount; ++removed) {
+    for (const bool backwards : {false, true}) {
+      const Future<int> future;
+      detail::FutureStateBase& state = *detail::FutureAccess::state(future);
+      std::vector<int> ran;
+      std::vector<int> expected;
+      std::vector<std::unique_ptr<Listed>> callbacks;
+      for (int i = 0; i < kCount; ++i) {
+        state.add_callback(*callbacks.emplace_back(std::make_unique<Listed>(ran, i)));
+        if ((removed >> i & 1) == 0) expected.push_back(i);
+      }
+      for (int i = 0; i < kCount; ++i) {
+        const int which = backwards ? kCount - 1 - i : i;
+        if ((removed >> which & 1) == 0) continue;
+        EXPECT_TRUE(state.remove_callback(*callbacks[static_cast<std::size_t>(which)]));
+      }
+      // The end of the list is where it belongs.
+      state.add_callback(*callbacks.emplace_back(std::make_unique<Listed>(ran, kCount)));
+      expected.push_back(kCount);
+      future.mark_complete(1);
+      settle();
+      EXPECT_EQ(ran, expected) << removed;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace onward

@@ -41,8 +41,8 @@ class NodeQueueTest : public test::NodeLoadTest {
                            })
                       .ok());
       ASSERT_TRUE(table.add("stop reading", [this] { stalled->set_queued(std::size_t{1} << 30); }).ok());
-      ASSERT_TRUE(
-          table.add("job", blocking([this] { return static_cast<int>(b->statistics().requests_waiting); })).ok());
+      ASSERT_TRUE(table.add("job", blocking([this] { job_ran.set(); })).ok());
+      ASSERT_TRUE(table.add("await job", [this] { EXPECT_TRUE(job_ran.wait()); }).ok());
     });
   }
   static Message plain(const char* function, std::uint64_t call_id) {
@@ -77,6 +77,7 @@ class NodeQueueTest : public test::NodeLoadTest {
   // Until a turn has passed in which the clock stood still: what comes now has come just now.
   void settle() { static_cast<void>(b->statistics()); }
 
+  test::Event job_ran;
   test::Event begun;
   test::Event said;
   std::vector<std::string> noted;  // kernel thread
@@ -95,21 +96,25 @@ TEST_F(NodeQueueTest, WhatComesInALongTurnWaitsAndRunsInOrder) {
   EXPECT_EQ(answer_to(peer, 6), 0);
 }
 
-TEST_F(NodeQueueTest, AsyncFunctionsKeepTheirPlaceAndJobsDoNotWait) {
+TEST_F(NodeQueueTest, AsyncFunctionsKeepTheirPlace) {
   start_queue();
   const PeerPtr peer = enter("peer");
-  say_all(peer, plain("begin", 1), advance_request(1, 2), hold_request(3), plain("job", 4), add_request(1, 2, 5));
-  said.set();
-  ASSERT_TRUE(wait_until_held(1));
-  std::vector<std::uint64_t> order;
-  for (int i = 0; i < 4; ++i) {
+  say_all(peer, advance_request(10, 1), advance_request(1, 2), hold_request(3), add_request(1, 2, 4));
+  for (const std::uint64_t id : {1, 2, 4}) {
     const auto message = peer->next(MessageKind::kResponse);
     ASSERT_TRUE(message);
-    if (message->header.call_id != 4) order.push_back(message->header.call_id);
+    EXPECT_EQ(message->header.call_id, id);
   }
-  EXPECT_THAT(order, ElementsAre(1, 2, 5));
+  EXPECT_EQ(count_held(), 1U);
   answer_one();
   EXPECT_EQ(answer_to(peer, 3), 1);
+}
+
+TEST_F(NodeQueueTest, JobsOfThePoolDoNotStandInLine) {
+  start_queue();
+  const PeerPtr peer = enter("peer");
+  say_all(peer, advance_request(10, 1), plain("await job", 2), plain("job", 3));
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(peer->next(MessageKind::kResponse));
 }
 
 TEST_F(NodeQueueTest, ConnectionsAreServedInTurn) {
@@ -217,12 +222,12 @@ TEST_F(NodeQueueTest, APeerThatDoesNotReadItsAnswersIsNotServedOn) {
   EXPECT_THAT(noted, ElementsAre("other", "answered", "waits"));
 }
 
-TEST_F(NodeQueueTest, AFullQueuePausesConnectionsUntilHalfOfItIsDone) {
+TEST_F(NodeQueueTest, AFullLineIsNotReadIntoUntilHalfOfItIsDone) {
   start_queue();
   const PeerPtr peer = enter("peer");
   std::vector<Message> many;
   many.push_back(plain("begin", 1));
-  constexpr std::uint64_t kMost = 16 * 1024;
+  constexpr std::uint64_t kMost = 4096;
   for (std::uint64_t id = 2; id < 2 + kMost; ++id) many.push_back(add_request(1, 2, id));
   many.push_back(plain("waiting", 2 + kMost));
   ScriptedPeer::say(peer, std::move(many));
@@ -231,6 +236,40 @@ TEST_F(NodeQueueTest, AFullQueuePausesConnectionsUntilHalfOfItIsDone) {
   EXPECT_EQ(peer->pauses(), 1U);
   EXPECT_TRUE(peer->wait_paused(false));
   EXPECT_EQ(b->statistics().permits, 0U);
+}
+
+TEST_F(NodeQueueTest, APeerThatDoesNotReadKeepsNobodyWaiting) {
+  start_queue();
+  const PeerPtr frozen = stalled = enter("frozen");
+  const PeerPtr other = enter("other");
+  std::vector<Message> many;
+  many.push_back(plain("begin", 1));
+  many.push_back(plain("stop reading", 2));
+  for (std::uint64_t id = 3; id < 5000; ++id) many.push_back(add_request(1, 2, id));
+  said.set();
+  ScriptedPeer::say(frozen, std::move(many));
+  ASSERT_TRUE(frozen->wait_paused(true));
+  // Not even behind the frozen one, in its turn.
+  say_all(other, plain("waiting", 1), advance_request(10, 2), note("waits a little", 3));
+  EXPECT_GT(answer_to(other, 1), 4000);
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(other->next(MessageKind::kResponse));
+  EXPECT_EQ(other->pauses(), 0U);
+}
+
+TEST_F(NodeQueueTest, WhatWaitsIsRefusedToAPeerThatReadsFarTooSlowly) {
+  start_queue();
+  const PeerPtr peer = stalled = enter("peer");
+  // It owes an answer, so it is read from, and served, all the same.
+  const auto owed = rpc_async(*b, "peer", f);
+  const auto sent = peer->next(MessageKind::kRequest);
+  ASSERT_TRUE(sent);
+  say_all(peer, plain("begin", 1), plain("stop reading", 2), note("does not run", 3));
+  said.set();
+  EXPECT_EQ(error_in(peer->next(MessageKind::kError)).code(), StatusCode::kResourceExhausted);
+  EXPECT_TRUE(noted.empty());
+  EXPECT_EQ(peer->pauses(), 0U);
+  ScriptedPeer::say(peer, response(sent->header.call_id, 7));
+  EXPECT_EQ(owed.wait(test::kHang), 7);
 }
 
 TEST_F(NodeQueueTest, TheEndOfADrainRefusesWhatWaits) {
