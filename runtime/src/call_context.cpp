@@ -268,7 +268,7 @@ CallContext CallContext::detached(const ContextOptions& options) const {
   return detail::ContextAccess::make(state_->origin(), {}, state_->metadata(), state_->activity(), options);
 }
 
-void CallContext::cancel(Status reason) const noexcept {
+void CallContext::cancel(const Status& reason) const noexcept {
   if (state_) state_->cancel(reason);
 }
 

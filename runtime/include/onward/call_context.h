@@ -78,7 +78,7 @@ class ONWARD_API CallContext {
 
   // Cancels it and all that was made of it. Once; any later one changes nothing, nor does one of an empty context. Any
   // thread. What it means for the callers of the function that runs: nothing, they are answered as it says.
-  void cancel(Status reason = Status(StatusCode::kCancelled, "cancelled")) const noexcept;
+  void cancel(const Status& reason = Status(StatusCode::kCancelled, "cancelled")) const noexcept;
 
   // Calls `function(const Status&)`, once, on the kernel thread and never from within cancel(), when this is cancelled:
   // later, or soon if it has been already. Until the subscription is destroyed. `function` must not throw.

@@ -184,12 +184,10 @@ class Hedge : public std::enable_shared_from_this<Hedge<F>> {
     }
     const Status error = outcome.error();
     if (options_.budget) options_.budget->on_failure();
-    if (!options_.codes.has(error.code()) || parent_.cancelled()) {
-      finish(number);
-      result_.try_fail(error);
-    } else if (more() && affordable()) {
+    const bool is_final = !options_.codes.has(error.code()) || parent_.cancelled();
+    if (!is_final && affordable()) {
       send();
-    } else if (running_ == 0) {
+    } else if (is_final || running_ == 0) {
       finish(number);
       result_.try_fail(error);
     }
@@ -268,6 +266,7 @@ Future<detail::AttemptValue<F>> hedge(F function, HedgeOptions options = {},
   detail::check_options(options);
   auto made = std::make_shared<std::decay_t<F>>(std::move(function));
   return spawn(
+      // spawn() keeps it. NOLINTNEXTLINE(cppcoreguidelines-avoid-capturing-lambda-coroutines)
       [made, options]() mutable -> Task<detail::AttemptValue<F>> {
         auto call = [made](unsigned number) { return detail::attempt(*made, number); };
         co_return co_await std::make_shared<detail::Hedge<decltype(call)>>(call, options)->begin();
