@@ -100,7 +100,7 @@ TEST_F(NodeQueueTest, AsyncFunctionsKeepTheirPlace) {
   start_queue();
   const PeerPtr peer = enter("peer");
   say_all(peer, advance_request(10, 1), advance_request(1, 2), hold_request(3), add_request(1, 2, 4));
-  for (const std::uint64_t id : {1, 2, 4}) {
+  for (const std::uint64_t id : {1U, 2U, 4U}) {
     const auto message = peer->next(MessageKind::kResponse);
     ASSERT_TRUE(message);
     EXPECT_EQ(message->header.call_id, id);
@@ -136,7 +136,7 @@ TEST_F(NodeQueueTest, ACancelledOneDoesNotBegin) {
   const PeerPtr peer = enter("peer");
   say_all(peer, advance_request(10, 1), note("first", 2), note("cancelled", 3), note("last", 4),
           wire::bare(MessageKind::kCancel, 3), wire::bare(MessageKind::kCancel, 99));
-  for (const std::uint64_t id : {1, 2, 4}) {
+  for (const std::uint64_t id : {1U, 2U, 4U}) {
     const auto message = peer->next(MessageKind::kResponse);
     ASSERT_TRUE(message);
     EXPECT_EQ(message->header.call_id, id);
@@ -164,7 +164,7 @@ TEST_F(NodeQueueTest, OneThatWouldWaitForHalfOfItsTimeIsRefusedWhenItComes) {
   EXPECT_EQ(refusal->header.call_id, 7U) << "60 of 100 ms";
   EXPECT_EQ(error_in(refusal).code(), StatusCode::kResourceExhausted);
   EXPECT_THAT(error_in(refusal).message(), HasSubstr("would have to wait for more than half of its time"));
-  for (const std::uint64_t id : {4, 5, 6}) {
+  for (const std::uint64_t id : {4U, 5U, 6U}) {
     const auto message = peer->next(MessageKind::kResponse);
     ASSERT_TRUE(message);
     EXPECT_EQ(message->header.call_id, id);
@@ -279,7 +279,7 @@ TEST_F(NodeQueueTest, TheEndOfADrainRefusesWhatWaits) {
   said.set();
   ASSERT_TRUE(peer->wait_paused(true));
   b->stop(0s);
-  for (const std::uint64_t id : {3, 4}) {
+  for (const std::uint64_t id : {3U, 4U}) {
     const auto message = peer->next(MessageKind::kError);
     ASSERT_TRUE(message);
     EXPECT_EQ(message->header.call_id, id);
