@@ -168,7 +168,9 @@ class Overload : public testing::TestWithParam<std::tuple<TransportKind, Work>> 
     const auto tally = std::make_shared<Tally>();
     round.goodput = generator.open_loop(kOverload * round.peak, 500ms, 1s, tally);
     round.more_bytes = server.resident_bytes() - std::min(before, server.resident_bytes());
-    // The load falls, while what was asked before is still being done.
+    // The load falls, while what was asked before is still being done: each place that there is may be taken for as
+    // long as one piece of work takes.
+    std::this_thread::sleep_for(kWorkMs * 1ms);
     const auto after = std::make_shared<Tally>();
     const Clock::duration pause(static_cast<Clock::rep>(2e9 / round.peak));
     for (int i = 0; i < 50; ++i) {
