@@ -265,13 +265,14 @@ Future<detail::AttemptValue<F>> hedge(F function, HedgeOptions options = {},
                                       std::source_location origin = std::source_location::current()) {
   detail::check_options(options);
   auto made = std::make_shared<std::decay_t<F>>(std::move(function));
+  // NOLINTBEGIN(cppcoreguidelines-avoid-capturing-lambda-coroutines): spawn() keeps it
   return spawn(
-      // spawn() keeps it. NOLINTNEXTLINE(cppcoreguidelines-avoid-capturing-lambda-coroutines)
       [made, options]() mutable -> Task<detail::AttemptValue<F>> {
         auto call = [made](unsigned number) { return detail::attempt(*made, number); };
         co_return co_await std::make_shared<detail::Hedge<decltype(call)>>(call, options)->begin();
       },
       LoopHandle::current(), origin);
+  // NOLINTEND(cppcoreguidelines-avoid-capturing-lambda-coroutines)
 }
 
 }  // namespace onward
