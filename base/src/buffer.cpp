@@ -131,9 +131,7 @@ Buffer Buffer::copy_of(std::span<const std::byte> bytes) {
 }
 
 Buffer Buffer::wrap(std::span<const std::byte> bytes, std::move_only_function<void()> release) {
-  // A whole number of Blocks, as the pool aligns it then.
-  constexpr std::size_t kWhole =
-      (sizeof(Block) + sizeof(WrappedRelease) + alignof(Block) - 1) / alignof(Block) * alignof(Block);
+  constexpr std::size_t kWhole = pool_aligned(sizeof(Block) + sizeof(WrappedRelease));
   auto* block = new (pool_allocate(kWhole)) Block;
   block->wrapped = true;
   block->allocated = kWhole;

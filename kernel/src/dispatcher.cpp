@@ -12,9 +12,6 @@
 namespace onward {
 namespace {
 
-// Of the time that its caller waits, the part that a request may wait for the kernel thread: one in so many.
-constexpr int kWaitShare = 2;
-
 Status answers_too_slowly() { return {StatusCode::kResourceExhausted, "the caller reads its answers too slowly"}; }
 
 std::uint32_t permit_bytes(const InboundMessage& message) noexcept {
@@ -63,6 +60,19 @@ inline bool Link::is_stale(const MessageHeader& header, const Function& function
   return !fresh && shed_if_stale(header, function, must_wait);
 }
 
+inline void Link::end_permit(const detail::Permit& permit, const FunctionName& function, Unpark how) noexcept {
+  const bool dropped = std::exchange(dropped_, false) || how == Unpark::kUnanswered;
+  if (how == Unpark::kAnswered) {
+    load_.answered(permit.bytes);
+  } else {
+    load_.give_back(permit.bytes);
+    core_.admission.give_back({1, permit.bytes});
+  }
+  if (permit.started != 0) core_.admission.end(function, permit, dropped);
+  // Behind the connection, which was to be flushed before.
+  if (core_.admission.paused() > 0) core_.loop->flush_later(*this);
+}
+
 inline void Link::run(const Function& function, InboundMessage& message, detail::LazyContext& context,
                       const detail::Permit& permit) {
   IncomingCall call{.sink = *this, .codec = *core_.codecs[context.tag], .message = message, .pool = *core_.pool};
@@ -71,14 +81,7 @@ inline void Link::run(const Function& function, InboundMessage& message, detail:
     const detail::CurrentContext scope(context);
     function.invoke(call);
   }
-  if (running_parked_) {
-    running_parked_ = false;
-  } else if (running_.started == 0 && core_.admission.paused() == 0) {
-    load_.answered(running_.bytes);
-    dropped_ = false;
-  } else {
-    end_permit(running_, function.name(), Unpark::kAnswered);
-  }
+  if (!std::exchange(running_parked_, false)) end_permit(running_, function.name(), Unpark::kAnswered);
   core_.loop->callback_done(&function.name());
 }
 
@@ -203,19 +206,6 @@ void Link::shed(std::uint64_t call_id, const Function& function, Admission::Shed
   }
   send(std::move(message));
   hold_back();
-}
-
-void Link::end_permit(const detail::Permit& permit, const FunctionName& function, Unpark how) noexcept {
-  const bool dropped = std::exchange(dropped_, false) || how == Unpark::kUnanswered;
-  if (how == Unpark::kAnswered) {
-    load_.answered(permit.bytes);
-  } else {
-    load_.give_back(permit.bytes);
-    core_.admission.give_back({1, permit.bytes});
-  }
-  if (permit.started != 0) core_.admission.end(function, permit, dropped);
-  // Behind the connection, which was to be flushed before.
-  if (core_.admission.paused() > 0) core_.loop->flush_later(*this);
 }
 
 void Link::release_departed() noexcept { core_.admission.give_back(load_.release(handed_over_, left_bytes())); }

@@ -73,7 +73,6 @@ Status NodeCore::run_on_loop(std::function<Status()> step) const {
 }
 
 Status NodeCore::start_on_loop() {
-  RequestQueue::start();
   for (const TransportFactory& factory : options.transports) transports_.push_back(factory(*loop, options.limits));
   Status failed = modules_.make_transports(transports_);
   if (failed.ok()) failed = modules_.start();

@@ -98,9 +98,7 @@ class RequestQueue final : private LoopTask, private Flushable {
   // What waits is answered with `reason`.
   void refuse_all(const Status& reason);
 
-  // The loop begins: what a first request that waits would allocate is allocated now.
-  static void start() { pool_free(pool_allocate(sizeof(WaitingRequest)), sizeof(WaitingRequest)); }
-  // It ends.
+  // The loop ends.
   void stop() noexcept;
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }

@@ -9,9 +9,6 @@
 namespace onward {
 namespace {
 
-// Of a deadline's remaining time, the part that a job may wait: one in so many.
-constexpr int kWaitShare = 2;
-
 std::string in_milliseconds(Duration time) {
   const auto tenths = std::chrono::duration_cast<std::chrono::microseconds>(time).count() / 100;
   return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " ms";

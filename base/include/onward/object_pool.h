@@ -17,6 +17,9 @@ namespace onward {
 
 inline constexpr std::size_t kMaxPooledBytes = 1024;
 
+// So many bytes, or a few more, that pool_allocate() aligns as operator new does.
+[[nodiscard]] constexpr std::size_t pool_aligned(std::size_t bytes) noexcept { return (bytes + 15) / 16 * 16; }
+
 // Aligned to 16 if `bytes` is a multiple of that, else to 8. Larger than kMaxPooledBytes goes to operator new. Throws
 // std::bad_alloc. Any thread.
 [[nodiscard]] ONWARD_API void* pool_allocate(std::size_t bytes);

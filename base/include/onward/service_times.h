@@ -11,6 +11,9 @@
 
 namespace onward {
 
+// Of the time until its deadline, the part that work may wait before it begins: one in so many.
+inline constexpr int kWaitShare = 2;
+
 // Not thread-safe.
 class ServiceTimes {
  public:

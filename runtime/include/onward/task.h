@@ -49,8 +49,8 @@ struct CompletedValue<Task<T>> : CompletedValue<T> {};
 // What the promises of all Tasks have in common. Frames come from the object pool.
 class ONWARD_API TaskPromiseBase {
  public:
-  static void* operator new(std::size_t bytes) { return pool_allocate(aligned(bytes)); }
-  static void operator delete(void* frame, std::size_t bytes) noexcept { pool_free(frame, aligned(bytes)); }
+  static void* operator new(std::size_t bytes) { return pool_allocate(pool_aligned(bytes)); }
+  static void operator delete(void* frame, std::size_t bytes) noexcept { pool_free(frame, pool_aligned(bytes)); }
 
   // By whom it is awaited; `promise` is null where that is no Task.
   void set_continuation(std::coroutine_handle<> handle, TaskPromiseBase* promise) noexcept {
@@ -62,9 +62,6 @@ class ONWARD_API TaskPromiseBase {
   void destroy_all(std::coroutine_handle<> waiting, const Status& reason) noexcept;
 
  private:
-  // As compilers take new to align.
-  static constexpr std::size_t aligned(std::size_t bytes) noexcept { return (bytes + 15) / 16 * 16; }
-
   std::coroutine_handle<> continuation_;
   TaskPromiseBase* parent_ = nullptr;
 };

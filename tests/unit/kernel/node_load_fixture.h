@@ -29,13 +29,15 @@ class NodeLoadTest : public NodeProtocolTest {
     change(server);
     return server;
   }
-  void start_limited(const Change& change) {
-    b = start(limited(change), [this](FunctionTable& table) {
+  // With `more` functions than these.
+  void start_limited(const Change& change, const Register& more = {}) {
+    b = start(limited(change), [&](FunctionTable& table) {
       ASSERT_TRUE(table.add("add", &add_numbers).ok());
       ASSERT_TRUE(table.add("hold", [this](const std::string&) { return hold(); }).ok());
       ASSERT_TRUE(table.add("advance", [this](int ms) { clock.advance(std::chrono::milliseconds(ms)); }).ok());
       ASSERT_TRUE(table.add("stall", [this] { stalled->set_queued(60); }).ok());
       ASSERT_TRUE(table.add("ask", [](const std::string& node) { return rpc_async(node, remote<int()>("f")); }).ok());
+      if (more) more(table);
     });
   }
   Future<int> hold() {
@@ -53,12 +55,16 @@ class NodeLoadTest : public NodeProtocolTest {
     const std::lock_guard lock(mutex_);
     return held_.size() - answered_;
   }
-  static Message hold_request(std::uint64_t call_id, std::size_t bytes = 10) {
-    return in_flex(request("hold", call_id), [&](Encoder& encoder) {
+  // Of a function of one string.
+  static Message text_request(const char* function, const std::string& text, std::uint64_t call_id) {
+    return in_flex(request(function, call_id), [&](Encoder& encoder) {
       encoder.begin_sequence(1);
-      encoder.string(std::string(bytes, 'x'));
+      encoder.string(text);
       encoder.end_sequence();
     });
+  }
+  static Message hold_request(std::uint64_t call_id, std::size_t bytes = 10) {
+    return text_request("hold", std::string(bytes, 'x'), call_id);
   }
   static Message advance_request(int ms, std::uint64_t call_id) {
     return in_flex(request("advance", call_id), [&](Encoder& encoder) {

@@ -64,12 +64,14 @@ class NodeProtocolTest : public NodeTest {
       encoder.end_sequence();
     });
   }
-  static Message park_request(std::uint64_t call_id) {
-    return in_flex(request("park", call_id), [](Encoder& encoder) {
+  // Of a function without parameters.
+  static Message plain_request(const char* function, std::uint64_t call_id) {
+    return in_flex(request(function, call_id), [](Encoder& encoder) {
       encoder.begin_sequence(0);
       encoder.end_sequence();
     });
   }
+  static Message park_request(std::uint64_t call_id) { return plain_request("park", call_id); }
   static Message response(std::uint64_t call_id, int value) {
     Message message;
     message.header.kind = MessageKind::kResponse;

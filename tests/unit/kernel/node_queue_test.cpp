@@ -18,46 +18,33 @@ using ::testing::HasSubstr;
 
 class NodeQueueTest : public test::NodeLoadTest {
  protected:
-  void start_queue(const Change& change = [](NodeOptions&) {}) {
-    b = start(limited(change), [this](FunctionTable& table) {
-      ASSERT_TRUE(table.add("add", &test::add_numbers).ok());
-      ASSERT_TRUE(table.add("advance", [this](int ms) { clock.advance(std::chrono::milliseconds(ms)); }).ok());
-      ASSERT_TRUE(table.add("hold", [this](const std::string&) { return hold(); }).ok());
-      ASSERT_TRUE(table.add("waiting", [this] { return static_cast<int>(b->statistics().requests_waiting); }).ok());
-      // Begins a turn that takes long, once all that the test says has been said.
-      ASSERT_TRUE(table
-                      .add("begin",
-                           [this] {
-                             begun.set();
-                             EXPECT_TRUE(said.wait());
-                             clock.advance(10ms);
-                           })
-                      .ok());
-      ASSERT_TRUE(table
-                      .add("note",
-                           [this](const std::string& name) {
-                             noted.push_back(name);
-                             clock.advance(10ms);
-                           })
-                      .ok());
-      ASSERT_TRUE(table.add("stop reading", [this] { stalled->set_queued(std::size_t{1} << 30); }).ok());
-      ASSERT_TRUE(table.add("job", blocking([this] { job_ran.set(); })).ok());
-      ASSERT_TRUE(table.add("await job", [this] { EXPECT_TRUE(job_ran.wait()); }).ok());
-    });
+  void start_queue() {
+    start_limited(
+        [](NodeOptions&) {},
+        [this](FunctionTable& table) {
+          ASSERT_TRUE(table.add("waiting", [this] { return static_cast<int>(b->statistics().requests_waiting); }).ok());
+          // Begins a turn that takes long, once all that the test says has been said.
+          ASSERT_TRUE(table
+                          .add("begin",
+                               [this] {
+                                 begun.set();
+                                 EXPECT_TRUE(said.wait());
+                                 clock.advance(10ms);
+                               })
+                          .ok());
+          ASSERT_TRUE(table
+                          .add("note",
+                               [this](const std::string& name) {
+                                 noted.push_back(name);
+                                 clock.advance(10ms);
+                               })
+                          .ok());
+          ASSERT_TRUE(table.add("stop reading", [this] { stalled->set_queued(std::size_t{1} << 30); }).ok());
+          ASSERT_TRUE(table.add("job", blocking([this] { job_ran.set(); })).ok());
+          ASSERT_TRUE(table.add("await job", [this] { EXPECT_TRUE(job_ran.wait()); }).ok());
+        });
   }
-  static Message plain(const char* function, std::uint64_t call_id) {
-    return in_flex(request(function, call_id), [](Encoder& encoder) {
-      encoder.begin_sequence(0);
-      encoder.end_sequence();
-    });
-  }
-  static Message note(const std::string& name, std::uint64_t call_id) {
-    return in_flex(request("note", call_id), [&](Encoder& encoder) {
-      encoder.begin_sequence(1);
-      encoder.string(name);
-      encoder.end_sequence();
-    });
-  }
+  static Message note(const std::string& name, std::uint64_t call_id) { return text_request("note", name, call_id); }
   template <class... Messages>
   static void say_all(const PeerPtr& peer, Messages... messages) {
     std::vector<Message> all;
@@ -86,12 +73,12 @@ class NodeQueueTest : public test::NodeLoadTest {
 TEST_F(NodeQueueTest, WhatComesInALongTurnWaitsAndRunsInOrder) {
   start_queue();
   const PeerPtr peer = enter("peer");
-  say_all(peer, advance_request(10, 1), plain("waiting", 2), plain("waiting", 3), add_request(1, 2, 4));
+  say_all(peer, advance_request(10, 1), plain_request("waiting", 2), plain_request("waiting", 3), add_request(1, 2, 4));
   EXPECT_TRUE(peer->next(MessageKind::kResponse));
   EXPECT_EQ(answer_to(peer, 2), 2);
   EXPECT_EQ(answer_to(peer, 3), 1);
   EXPECT_EQ(answer_to(peer, 4), 3);
-  say_all(peer, plain("waiting", 5), plain("waiting", 6));
+  say_all(peer, plain_request("waiting", 5), plain_request("waiting", 6));
   EXPECT_EQ(answer_to(peer, 5), 0);
   EXPECT_EQ(answer_to(peer, 6), 0);
 }
@@ -113,7 +100,7 @@ TEST_F(NodeQueueTest, AsyncFunctionsKeepTheirPlace) {
 TEST_F(NodeQueueTest, JobsOfThePoolDoNotStandInLine) {
   start_queue();
   const PeerPtr peer = enter("peer");
-  say_all(peer, advance_request(10, 1), plain("await job", 2), plain("job", 3));
+  say_all(peer, advance_request(10, 1), plain_request("await job", 2), plain_request("job", 3));
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(peer->next(MessageKind::kResponse));
 }
 
@@ -121,7 +108,7 @@ TEST_F(NodeQueueTest, ConnectionsAreServedInTurn) {
   start_queue();
   const PeerPtr p = enter("p");
   const PeerPtr q = enter("q");
-  say_all(p, plain("begin", 1), note("p1", 2), note("p2", 3), note("p3", 4), note("p4", 5), note("p5", 6));
+  say_all(p, plain_request("begin", 1), note("p1", 2), note("p2", 3), note("p3", 4), note("p4", 5), note("p5", 6));
   ASSERT_TRUE(begun.wait());
   say_all(q, note("q1", 1), note("q2", 2));
   said.set();
@@ -192,7 +179,7 @@ TEST_F(NodeQueueTest, NothingOfAConnectionThatIsGoneBegins) {
   start_queue();
   const PeerPtr gone = enter("gone");
   const PeerPtr stays = enter("stays");
-  say_all(gone, plain("begin", 1), note("begins before it goes", 2), note("lost", 3), note("lost", 4));
+  say_all(gone, plain_request("begin", 1), note("begins before it goes", 2), note("lost", 3), note("lost", 4));
   ASSERT_TRUE(begun.wait());
   ScriptedPeer::hang_up(gone, Status(StatusCode::kUnavailable, "pulled out"));
   say_all(stays, note("of another", 1));
@@ -208,7 +195,7 @@ TEST_F(NodeQueueTest, APeerThatDoesNotReadItsAnswersIsNotServedOn) {
   start_queue();
   const PeerPtr peer = stalled = enter("peer");
   const PeerPtr other = enter("other");
-  say_all(peer, plain("begin", 1), plain("stop reading", 2), note("answered", 3), note("waits", 4));
+  say_all(peer, plain_request("begin", 1), plain_request("stop reading", 2), note("answered", 3), note("waits", 4));
   ASSERT_TRUE(begun.wait());
   say_all(other, note("other", 1));
   said.set();
@@ -226,10 +213,10 @@ TEST_F(NodeQueueTest, AFullLineIsNotReadIntoUntilHalfOfItIsDone) {
   start_queue();
   const PeerPtr peer = enter("peer");
   std::vector<Message> many;
-  many.push_back(plain("begin", 1));
+  many.push_back(plain_request("begin", 1));
   constexpr std::uint64_t kMost = 4096;
   for (std::uint64_t id = 2; id < 2 + kMost; ++id) many.push_back(add_request(1, 2, id));
-  many.push_back(plain("waiting", 2 + kMost));
+  many.push_back(plain_request("waiting", 2 + kMost));
   ScriptedPeer::say(peer, std::move(many));
   said.set();
   for (std::uint64_t i = 0; i < kMost + 2; ++i) ASSERT_TRUE(peer->next(MessageKind::kResponse));
@@ -243,14 +230,14 @@ TEST_F(NodeQueueTest, APeerThatDoesNotReadKeepsNobodyWaiting) {
   const PeerPtr frozen = stalled = enter("frozen");
   const PeerPtr other = enter("other");
   std::vector<Message> many;
-  many.push_back(plain("begin", 1));
-  many.push_back(plain("stop reading", 2));
+  many.push_back(plain_request("begin", 1));
+  many.push_back(plain_request("stop reading", 2));
   for (std::uint64_t id = 3; id < 5000; ++id) many.push_back(add_request(1, 2, id));
   said.set();
   ScriptedPeer::say(frozen, std::move(many));
   ASSERT_TRUE(frozen->wait_paused(true));
   // Not even behind the frozen one, in its turn.
-  say_all(other, plain("waiting", 1), advance_request(10, 2), note("waits a little", 3));
+  say_all(other, plain_request("waiting", 1), advance_request(10, 2), note("waits a little", 3));
   EXPECT_GT(answer_to(other, 1), 4000);
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(other->next(MessageKind::kResponse));
   EXPECT_EQ(other->pauses(), 0U);
@@ -263,7 +250,7 @@ TEST_F(NodeQueueTest, WhatWaitsIsRefusedToAPeerThatReadsFarTooSlowly) {
   const auto owed = rpc_async(*b, "peer", f);
   const auto sent = peer->next(MessageKind::kRequest);
   ASSERT_TRUE(sent);
-  say_all(peer, plain("begin", 1), plain("stop reading", 2), note("does not run", 3));
+  say_all(peer, plain_request("begin", 1), plain_request("stop reading", 2), note("does not run", 3));
   said.set();
   EXPECT_EQ(error_in(peer->next(MessageKind::kError)).code(), StatusCode::kResourceExhausted);
   EXPECT_TRUE(noted.empty());
@@ -275,7 +262,7 @@ TEST_F(NodeQueueTest, WhatWaitsIsRefusedToAPeerThatReadsFarTooSlowly) {
 TEST_F(NodeQueueTest, TheEndOfADrainRefusesWhatWaits) {
   start_queue();
   const PeerPtr peer = stalled = enter("peer");
-  say_all(peer, plain("begin", 1), plain("stop reading", 2), note("waits", 3), note("waits", 4));
+  say_all(peer, plain_request("begin", 1), plain_request("stop reading", 2), note("waits", 3), note("waits", 4));
   said.set();
   ASSERT_TRUE(peer->wait_paused(true));
   b->stop(0s);
