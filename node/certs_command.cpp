@@ -73,7 +73,7 @@ int revoke(const CertsCommand& command) {
   return 0;
 }
 
-std::vector<Definition> exit_status() {
+std::vector<Definition> certs_exit_status() {
   return {{"0", "done"}, {"1", "it could not be done; the reason is on standard error"}, {"2", "wrong usage"}};
 }
 
@@ -81,7 +81,7 @@ std::vector<Definition> exit_status() {
 Command verb(const char* name, const char* summary, int (*run)(const CertsCommand&),
              const std::shared_ptr<CertsCommand>& given) {
   Command command{.name = name, .summary = summary};
-  command.prose.exit_status = exit_status();
+  command.prose.exit_status = certs_exit_status();
   command.argument("DIR", given->folder, "the CA's folder").folder();
   command.run = [given, run, name = std::string(name)](const Invocation& called) {
     given->group = called.called_as.substr(0, called.called_as.size() - name.size() - 1);
@@ -146,7 +146,7 @@ static Command certs_command(const ProgramOptions& /*program*/) {
   Command command{.name = "certs", .summary = "make certificates for nodes that speak TLS"};
   command.prose.description =
       "A CA of your own, for development: certificates by which nodes prove to each other who they are.";
-  command.prose.exit_status = exit_status();
+  command.prose.exit_status = certs_exit_status();
   command.prose.examples = R"(  {program} certs init certs
   {program} certs issue certs worker front
   {program} certs revoke certs front)";

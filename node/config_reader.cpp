@@ -3,9 +3,12 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <sstream>
 #include <tuple>
+
+#include "nearest.h"
 
 namespace onward {
 namespace {
@@ -51,13 +54,16 @@ void ConfigErrors::add(const SettingError& error, const toml::source_region& oth
 }
 
 std::string ConfigErrors::text() const {
-  std::vector<Error> sorted = errors_;
-  // The file that was asked for comes first.
-  const auto place = [&](const Error& error) { return std::tuple(error.file != file_, error.file, error.line); };
-  std::ranges::stable_sort(sorted, {}, place);
-  std::string text;
-  for (const Error& error : sorted) text += (text.empty() ? "" : "\n") + error.message;
-  return text;
+  // The file that was asked for comes first; behind those of the same line, those that were found later.
+  std::map<std::tuple<bool, std::string, std::uint32_t>, std::string> messages;
+  for (const Error& error : errors_) {
+    std::string& text = messages[{error.file != file_, error.file, error.line}];
+    text += (text.empty() ? "" : "\n") + error.message;
+  }
+  std::vector<std::string> in_order;
+  in_order.reserve(messages.size());
+  for (auto& [place, text] : messages) in_order.push_back(std::move(text));
+  return join(in_order, "\n");
 }
 
 const toml::node* ConfigReader::find(std::string_view key) {

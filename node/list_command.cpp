@@ -10,6 +10,7 @@
 #include "client_node.h"
 #include "command_list.h"
 #include "json_value.h"
+#include "nearest.h"
 #include "node_description.h"
 #include "onward/log.h"
 #include "print_output.h"
@@ -32,12 +33,6 @@ struct ListCommand {
 
 void complain(const ListCommand& command, const std::string& what) {
   std::fprintf(stderr, "%s list: %s\n", command.program.name.c_str(), what.c_str());
-}
-
-std::string join(const std::vector<std::string>& words, std::string_view between) {
-  std::string text;
-  for (const std::string& word : words) text.append(text.empty() ? "" : between).append(word);
-  return text;
 }
 
 // `rows` of cells, each column but the last as wide as its widest cell, up to a bound.
@@ -100,9 +95,9 @@ std::string node_text(const NodeDescription& node) {
   codecs.reserve(node.codecs.size());
   for (const CodecDescription& codec : node.codecs)
     codecs.push_back(codec.name + " (" + std::to_string(codec.id) + ")");
-  text += "\nReached by\n" + table({{"listens on", join(node.listening, ", ")},
-                                    {"transports", join(node.transports, ", ")},
-                                    {"codecs", join(codecs, ", ")}});
+  text +=
+      "\nReached by\n" +
+      table({{"listens on", join(node.listening)}, {"transports", join(node.transports)}, {"codecs", join(codecs)}});
   std::vector<std::vector<std::string>> limits;
   limits.reserve(node.limits.size());
   for (const auto& [name, limit] : node.limits) limits.push_back({name, limit ? std::to_string(*limit) : "none"});

@@ -13,7 +13,7 @@
 namespace onward {
 namespace {
 
-std::vector<Definition> exit_status() {
+std::vector<Definition> new_exit_status() {
   return {{"0", "made"}, {"1", "it could not be made; the reason is on standard error"}, {"2", "wrong usage"}};
 }
 
@@ -55,7 +55,7 @@ Command kind_command(ProjectKind kind, const ProgramOptions& program) {
                : "a module, its test and the configuration of a node that loads it") +
       ": a project for Meson that builds, passes its tests and runs as it is. Prints the commands for that. What is "
       "there already is left alone.";
-  command.prose.exit_status = exit_status();
+  command.prose.exit_status = new_exit_status();
   command.prose.examples = std::string("  {program} new ") + (is_node ? "node" : "module") + " greeter";
   command.prose.see_also = {"{program} node", "{program} call"};
   command.argument("NAME", project->name, "small letters, digits and underscores");
@@ -69,7 +69,7 @@ Command kind_command(ProjectKind kind, const ProgramOptions& program) {
 Command new_command(const ProgramOptions& program) {
   Command command{.name = "new", .summary = "begin a project: a module, or a node of your own"};
   command.prose.description = "Writes a small project that builds, passes its tests and runs as it is.";
-  command.prose.exit_status = exit_status();
+  command.prose.exit_status = new_exit_status();
   command.prose.examples = R"(  {program} new module greeter
   {program} new node greeter)";
   command.prose.see_also = {"{program} node"};

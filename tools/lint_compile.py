@@ -17,6 +17,8 @@ from pathlib import Path
 from lint_finding import Finding
 
 CLANG_TIDY = "clang-tidy-19"
+# So many sources of the same flags are looked at together, as most of the time goes into headers that all of them need.
+TIDIED_TOGETHER = 8
 FUNCTION_SIZE = "[readability-function-size"
 # Folders whose sources clang-tidy does not look at.
 UNTIDIED = ("bench/", "examples/", "tests/")
@@ -25,8 +27,9 @@ NOT_BUILT_HERE = ("examples/",)
 DIAGNOSTIC = re.compile(r"^(?P<path>[^\s:][^:]*):(?P<line>\d+):\d+: (?:fatal )?(?P<kind>error|warning): (?P<what>.*)$")
 FLAGS_WITH_VALUE = {"-I", "-isystem", "-D", "-include"}
 FLAGS_KEPT = ("-I", "-isystem", "-D", "-U", "-std=", "-W", "-f", "-pthread", "-m", "-include")
+UNITY = re.compile(r"-unity\d+\.cpp$")
 # Warnings that g++ has and clang has not.
-NOT_FOR_CLANG = {"-Wno-restrict"}
+NOT_FOR_CLANG = {"-Wno-restrict", "-Wno-subobject-linkage"}
 
 
 def digest(*parts):
@@ -52,14 +55,21 @@ class Checks:
         self.commands = {}
         for entry in json.loads((build / "compile_commands.json").read_text()):
             source = os.path.normpath(os.path.join(entry["directory"], entry["file"]))
-            path = os.path.relpath(source, root)
-            if not path.startswith(("..", "build/", "subprojects/")):
-                self.commands.setdefault(path, self.flags(entry))
+            for path in self.compiled_by(source):
+                if not path.startswith(("..", "build/", "subprojects/")):
+                    self.commands.setdefault(path, self.flags(entry))
         self.folders = sorted({path.split("/")[0] + "/" for path in self.commands})
         # Generated headers are in nobody's dependency list but follow from the schemas.
         self.schemas = digest(*(self.hash_of(str(path.relative_to(root)))
                                 for folder in self.folders
                                 for path in sorted((root / folder).glob("**/*.fbs"))))
+
+    def compiled_by(self, source):
+        """Paths relative to the root: the source, or those that Meson put together in one (unity)."""
+        sources = [source]
+        if UNITY.search(source) and os.path.exists(source):
+            sources = re.findall(r'^#include *[<"]([^">]+)', Path(source).read_text(), re.MULTILINE)
+        return [os.path.relpath(os.path.join(self.build, each), self.root) for each in sources]
 
     @staticmethod
     def flags(entry):
@@ -124,25 +134,32 @@ class Checks:
         """long_functions_in: the files that say why theirs are long."""
         version = first_line([CLANG_TIDY, "--version"]) + self.hash_of(".clang-tidy")
         dependencies = self.ninja_dependencies()
-        jobs = []
-        for source, flags in sorted(self.commands.items()):
+        alike = {}
+        for source, flags in self.commands.items():
             if not source.startswith(UNTIDIED):
-                flags = [flag for flag in flags if flag not in NOT_FOR_CLANG]
-                inputs = dependencies.get(source, [source])
-                jobs.append(("tidy " + source, digest(version, self.schemas, *flags),
-                             lambda source=source, flags=flags, inputs=inputs:
-                                 (self.tidy(source, flags, long_functions_in), inputs)))
+                alike.setdefault(tuple(flag for flag in flags if flag not in NOT_FOR_CLANG), []).append(source)
+        jobs = []
+        for flags, sources in alike.items():
+            for first in range(0, len(sources), TIDIED_TOGETHER):
+                chunk = sources[first:first + TIDIED_TOGETHER]
+                inputs = sorted({path for source in chunk for path in dependencies.get(source, [source])})
+                jobs.append(("tidy " + " ".join(chunk), digest(version, self.schemas, *flags),
+                             lambda chunk=chunk, flags=flags, inputs=inputs:
+                                 (self.tidy(chunk, flags, long_functions_in), inputs)))
         return self.run_all(jobs)
 
-    def tidy(self, source, flags, long_functions_in):
+    def tidy(self, sources, flags, long_functions_in):
         # api/ has headers alone, and so no commands.
         tidied = "|".join(folder for folder in [*self.folders, "api/"] if folder not in UNTIDIED)
         ours = f"^{re.escape(str(self.root))}/({tidied}).*"
-        command = [CLANG_TIDY, "--quiet", f"--header-filter={ours}", str(self.root / source), "--", *flags]
+        together = self.memory.parent / (digest(*sources)[:16] + ".cpp")
+        together.write_text("".join(f'#include "{self.root / source}"  // NOLINT\n' for source in sources))
+        command = [CLANG_TIDY, "--quiet", f"--config-file={self.root / '.clang-tidy'}", f"--header-filter={ours}",
+                   str(together), "--", *flags]
         result = subprocess.run(command, capture_output=True, text=True, cwd=self.root)
         findings = self.parse(result.stdout, "mend it, or NOLINTNEXTLINE(check): why")
         if result.returncode != 0 and not findings:
-            findings = [Finding(source, 1, "clang-tidy failed", "see " + shlex.join(command))]
+            findings = [Finding(sources[0], 1, "clang-tidy failed", "see " + shlex.join(command))]
         return [finding for finding in findings
                 if not (finding.path in long_functions_in and FUNCTION_SIZE in finding.what)]
 
@@ -154,7 +171,9 @@ class Checks:
         for block in log.split("\n\n"):
             paths = [line.strip() for line in block.split("\n")[1:]]
             inside = self.inside(os.path.join(self.build, path) for path in paths if path)
-            if inside and inside[0] in self.commands:
+            if inside and UNITY.search(inside[0]):
+                dependencies.update((path, inside) for path in inside if path in self.commands)
+            elif inside and inside[0] in self.commands:
                 dependencies[inside[0]] = inside
         return dependencies
 

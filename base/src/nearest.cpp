@@ -66,9 +66,9 @@ std::string suggest(std::string_view word, const std::vector<std::string>& known
   return "; there are " + (known.empty() ? "none" : join(known));
 }
 
-std::string join(std::span<const std::string> words) {
+std::string join(std::span<const std::string> words, std::string_view between) {
   std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  for (const std::string& word : words) text.append(text.empty() ? "" : between).append(word);
   return text;
 }
 

@@ -24,6 +24,6 @@ namespace onward {
 [[nodiscard]] std::string suggest(std::string_view word, const std::vector<std::string>& known);
 
 // "a, b, c".
-[[nodiscard]] std::string join(std::span<const std::string> words);
+[[nodiscard]] std::string join(std::span<const std::string> words, std::string_view between = ", ");
 
 }  // namespace onward

@@ -45,6 +45,10 @@ enum class Type : std::uint8_t {
   kVectorBool = 36,
 };
 
+[[nodiscard]] constexpr bool is_width(std::uint64_t bytes) {
+  return bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8;
+}
+
 [[nodiscard]] constexpr bool is_inline(Type type) { return type <= Type::kFloat || type == Type::kBool; }
 
 // Log2 of the bytes that hold a number.

@@ -12,8 +12,6 @@ namespace onward::flex {
 
 namespace {
 
-bool is_width(std::uint64_t bytes) { return bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8; }
-
 bool is_fixed(Type type) { return type >= Type::kVectorInt2 && type <= Type::kVectorFloat4; }
 
 bool is_numbers(Type type) {

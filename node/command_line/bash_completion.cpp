@@ -6,6 +6,7 @@
 
 #include "command_line/completion.h"
 #include "command_line/text.h"
+#include "nearest.h"
 
 namespace onward {
 namespace {
@@ -111,15 +112,9 @@ _IDENTIFIER() {
 complete -F _IDENTIFIER PROGRAM
 )bash";
 
-std::string join(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
-  return text;
-}
-
 // The arguments of _IDENTIFIER_complete; empty for what cannot be completed.
 std::string action_for(const Command& program, const Command& command, const CommandOption& option) {
-  if (!option.choices.empty()) return "words " + shell_quoted(join(option.choices));
+  if (!option.choices.empty()) return "words " + shell_quoted(join(option.choices, " "));
   switch (option.completion) {
     case Completion::kFile:
       return "file " + shell_quoted(option.file_pattern.empty() ? "*" : option.file_pattern);
@@ -161,9 +156,10 @@ void add(const Command& program, const Command& command, const std::string& path
     const std::string pattern = shell_quoted(path + " " + (argument.repeats() ? "" : std::to_string(place)));
     add_value(argument.repeats() ? pattern + "*" : pattern, argument, identifier);
   }
-  tables.commands += "    " + shell_quoted(path) + ")\n      commands=" + shell_quoted(join(command.command_names())) +
-                     "\n      flags=" + shell_quoted(join(flags)) + "\n      options=" + shell_quoted(join(options)) +
-                     "\n      ends_options=" + (command.arguments_end_options ? "yes" : "''") + "\n      ;;\n";
+  tables.commands +=
+      "    " + shell_quoted(path) + ")\n      commands=" + shell_quoted(join(command.command_names(), " ")) +
+      "\n      flags=" + shell_quoted(join(flags, " ")) + "\n      options=" + shell_quoted(join(options, " ")) +
+      "\n      ends_options=" + (command.arguments_end_options ? "yes" : "''") + "\n      ;;\n";
   for (const Command& sub : command.commands) add(program, sub, path + " " + sub.name, tables);
 }
 

@@ -17,8 +17,6 @@ namespace {
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr int kFailed = 1;
-constexpr int kWrongUsage = 2;
 
 class CallCommand : public ClusterTest {
  protected:

@@ -11,15 +11,12 @@
 #include <fstream>
 #include <iostream>
 #include <mutex>
-#include <system_error>
 
 #include "onward/log.h"
 #include "tls/certificate_authority.h"
 
 namespace onward::testing_support {
 namespace {
-
-[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
 std::filesystem::path make_folder() {
   // Short: the path of a unix socket has at most 107 bytes.

@@ -78,6 +78,11 @@ inline std::vector<TransportKind> raw_transport_kinds() {
 std::string onward_program();
 std::string custom_node_program();
 
+inline constexpr CallOptions kPatient{.timeout = kNoTimeout};
+// What the program exits with.
+inline constexpr int kFailed = 1;
+inline constexpr int kWrongUsage = 2;
+
 // What a node's configuration has besides its name and where it listens.
 struct NodeSetup {
   std::vector<std::string> peers = {};  // names of nodes of this cluster

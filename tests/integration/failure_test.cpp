@@ -16,7 +16,6 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr CallOptions kPatient{.timeout = kNoTimeout};
 const std::string kNoDeadlines = "[calls]\ntimeout_ms = 600000\n";
 
 class Failure : public ClusterTest {

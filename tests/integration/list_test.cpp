@@ -19,8 +19,6 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::StartsWith;
 
-constexpr int kFailed = 1;
-constexpr int kWrongUsage = 2;
 const std::string kRfc = "[[modules]]\nname = \"rfc\"\n";
 
 class ListCommand : public ClusterTest {

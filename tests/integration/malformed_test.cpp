@@ -18,12 +18,12 @@ namespace {
 using namespace std::string_literals;
 using testing::HasSubstr;
 
-const NodeSetup kTalkative{.toml = "[log]\nlevel = \"debug\"\n"};
+const NodeSetup kLogsFrames{.toml = "[log]\nlevel = \"debug\"\n"};
 
 class Malformed : public ClusterTest {
  protected:
   void SetUp() override {
-    cluster.start("node", kTalkative);
+    cluster.start("node", kLogsFrames);
     client = cluster.client();
     expect_served();
   }

@@ -15,7 +15,6 @@ namespace {
 using testing::HasSubstr;
 
 constexpr int kThreads = 4;
-constexpr CallOptions kPatient{.timeout = kNoTimeout};
 
 class BlockingFunctions : public ClusterTest {
  protected:

@@ -22,8 +22,6 @@ namespace {
 
 constexpr int kCannotRun = 127;
 
-[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
-
 struct PipeEnds {
   int read = -1;
   int write = -1;
@@ -49,6 +47,8 @@ PipeEnds make_pipe() {
 }
 
 }  // namespace
+
+void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
 std::string Ending::to_string() const {
   return signal != 0 ? "ended by signal " + std::to_string(signal) : "ended with code " + std::to_string(code);

@@ -23,6 +23,9 @@
 
 namespace onward::testing_support {
 
+// Throws what errno says.
+[[noreturn]] void fail(const char* what);
+
 // How long a test waits for what should happen at once: a bound for broken code, not a measurement.
 inline constexpr std::chrono::seconds kPatience{kSanitized ? 90 : 30};
 // Large counts are divided by this: a sanitizer slows down and fills memory.

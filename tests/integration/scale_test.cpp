@@ -12,7 +12,6 @@ namespace onward::testing_support {
 namespace {
 
 // Nothing here ends because a deadline comes: what is lost makes the test fail.
-constexpr CallOptions kPatient{.timeout = kNoTimeout};
 
 class Scale : public ClusterTest {
  protected:

@@ -19,7 +19,6 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr CallOptions kPatient{.timeout = kNoTimeout};
 constexpr int kExitOfThirdSigterm = 128 + SIGTERM;
 
 std::string settings(int drain_ms) {

@@ -29,7 +29,8 @@ class Subproject:
         with open(project / "meson.build", "a", encoding="utf-8") as file:
             file.writelines(f"\nsubproject('{name}')\n" for name in self.projects())
         cache = ["ccache"] if shutil.which("ccache") else []
-        run(["meson", "setup", "--buildtype=plain", "-Doptimization=0", "--force-fallback-for=onward", self.build],
+        run(["meson", "setup", "--buildtype=plain", "-Doptimization=0", "-Dunity=subprojects", "-Dunity_size=6",
+             "--force-fallback-for=onward", self.build],
             cwd=project, CXX=" ".join([*cache, self.compiler]))
         run(["ninja", "-C", self.build])
 

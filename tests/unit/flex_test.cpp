@@ -15,14 +15,14 @@
 
 namespace demo {
 
-struct Hit {
+struct Match {
   std::string file;
   std::int32_t line = 0;
   std::string text;
 
-  bool operator==(const Hit&) const = default;
+  bool operator==(const Match&) const = default;
 };
-ONWARD_MEMBERS(Hit, file, line, text)
+ONWARD_MEMBERS(Match, file, line, text)
 
 struct Flags {
   bool a_member_whose_name_is_as_long_as_a_key_that_is_written_once_1 = true;
@@ -91,25 +91,25 @@ TEST_F(Flex, SmallMessagesAreSmall) {
 }
 
 TEST_F(Flex, EqualStructsShareTheirKeys) {
-  const std::vector<demo::Hit> hits(100, demo::Hit{"a.txt", 7, "text"});
+  const std::vector<demo::Match> hits(100, demo::Match{"a.txt", 7, "text"});
   const Payload payload = written(hits);
   EXPECT_TRUE(verifies(payload));
   const std::string_view body = payload.body.text();
   EXPECT_EQ(body.find("file", body.find("file") + 1), std::string_view::npos);
   // Two strings of 7 and 6 bytes, a map of 3 + 3 words and 3 types, and its place in the list.
   EXPECT_LT(payload.body.size(), 100 * 32U);
-  std::vector<demo::Hit> back;
+  std::vector<demo::Match> back;
   ASSERT_TRUE(read(payload.body.bytes(), {}, back).ok());
   EXPECT_EQ(back, hits);
 }
 
 TEST_F(Flex, LongListsKeepTheirKeysNear) {
-  const std::vector<demo::Hit> hits(5000, demo::Hit{"a.txt", 7, std::string(100, 't')});
+  const std::vector<demo::Match> hits(5000, demo::Match{"a.txt", 7, std::string(100, 't')});
   const Payload payload = written(hits);
   EXPECT_TRUE(verifies(payload));
   // Words of two bytes at most: a key vector that is too far away is written again.
   EXPECT_LT(payload.body.size(), 5000 * 135U);
-  std::vector<demo::Hit> back;
+  std::vector<demo::Match> back;
   ASSERT_TRUE(read(payload.body.bytes(), {}, back).ok());
   EXPECT_EQ(back, hits);
 }
@@ -271,7 +271,7 @@ TEST_F(Flex, PassingOverDeepValuesIsRefused) {
        {1, 0, packed(FBT_VECTOR), int{'x'}, 0, 1, 3, 1, 1, 1, 9, packed(FBT_VECTOR), 2, packed(FBT_MAP), 1}) {
     body.push_back(static_cast<std::byte>(value));
   }
-  demo::Hit knows_no_x;
+  demo::Match knows_no_x;
   const Status status = read(body, {Buffer::allocate(8)}, knows_no_x);
   EXPECT_NE(status.message().find("too deeply"), std::string::npos) << status.to_string();
 }
@@ -362,8 +362,9 @@ TEST_F(Flex, BooleansAreZeroOrOne) {
 }
 
 TEST_F(Flex, TypedReadersSurviveMutations) {
-  using Arguments = std::tuple<std::vector<demo::Hit>, std::map<std::int32_t, std::string>, Tensor, std::vector<float>,
-                               std::optional<std::string_view>, Buffer, std::vector<bool>, std::chrono::milliseconds>;
+  using Arguments =
+      std::tuple<std::vector<demo::Match>, std::map<std::int32_t, std::string>, Tensor, std::vector<float>,
+                 std::optional<std::string_view>, Buffer, std::vector<bool>, std::chrono::milliseconds>;
   const Arguments arguments{{{"a.txt", 1, "x"}, {"b.txt", 2, "y"}},
                             {{1, "one"}},
                             Tensor::of<float>({2}, {1, 2}),

@@ -14,7 +14,6 @@ constexpr std::size_t kMinRoomBytes = std::size_t{16} << 10;
 // Room for what follows a large frame in the same read: small frames, or the head of the next large
 // one. What of that one's payload comes along must be copied, so it is little.
 constexpr std::size_t kTailBytes = std::size_t{4} << 10;
-constexpr std::size_t kMaxSpans = 64;
 
 IoResult failed(Status error) { return {.outcome = IoResult::Outcome::kFailed, .error = std::move(error)}; }
 

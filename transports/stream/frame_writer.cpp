@@ -14,7 +14,6 @@
 namespace onward {
 namespace {
 
-constexpr std::size_t kMaxSpans = 64;
 // Written pieces at the front of the queue are removed when they are half of it, and this many.
 constexpr std::size_t kMinWrittenPieces = 64;
 

@@ -32,7 +32,7 @@ struct FileIdentity {
   friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
 };
 
-std::unexpected<Status> listen_failure(const Url& url, int error_number) {
+std::unexpected<Status> local_listen_failure(const Url& url, int error_number) {
   const std::string message = "cannot listen on " + url.to_string() + ": " + error_text(error_number);
   switch (error_number) {
     case EADDRINUSE:
@@ -98,15 +98,15 @@ Result<LocalAddress> LocalAddress::parse(const Url& url, std::string_view scheme
 
 Result<FileDescriptor> listen_on(const Url& url, const LocalAddress& address, int type) {
   FileDescriptor socket = open_socket(type);
-  if (!socket.is_open()) return listen_failure(url, errno);
+  if (!socket.is_open()) return local_listen_failure(url, errno);
   const auto bind = [&] { return ::bind(socket.get(), address.get(), address.length) == 0 ? 0 : errno; };
   int error = bind();
   if (error == EADDRINUSE && is_left_behind(address, type)) {
     ::unlink(address.path.c_str());
     error = bind();
   }
-  if (error != 0) return listen_failure(url, error);
-  if (::listen(socket.get(), SOMAXCONN) != 0) return listen_failure(url, errno);
+  if (error != 0) return local_listen_failure(url, error);
+  if (::listen(socket.get(), SOMAXCONN) != 0) return local_listen_failure(url, errno);
   return socket;
 }
 

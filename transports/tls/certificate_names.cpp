@@ -20,7 +20,7 @@ std::string_view text_of(const ASN1_STRING* string) {
           static_cast<std::size_t>(ASN1_STRING_length(string))};
 }
 
-std::string quoted(std::string_view text) {
+std::string shown_name(std::string_view text) {
   std::string shown = "\"";
   for (const char c : text.substr(0, kShownCharacters)) shown += c >= ' ' && c <= '~' ? c : '?';
   return shown + (text.size() > kShownCharacters ? "…\"" : "\"");
@@ -29,7 +29,7 @@ std::string quoted(std::string_view text) {
 std::string describe(const X509_NAME* name) {
   const int at = name == nullptr ? -1 : X509_NAME_get_index_by_NID(name, NID_commonName, -1);
   if (at < 0) return "nobody by name";
-  return quoted(text_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at))));
+  return shown_name(text_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at))));
 }
 
 }  // namespace
@@ -70,7 +70,8 @@ std::string describe_subject(X509* certificate) {
   if (names.empty()) return describe(X509_get_subject_name(certificate));
   std::string text;
   constexpr std::size_t kShownNames = 4;
-  for (std::size_t i = 0; i < std::min(names.size(), kShownNames); ++i) text += (i == 0 ? "" : ", ") + quoted(names[i]);
+  for (std::size_t i = 0; i < std::min(names.size(), kShownNames); ++i)
+    text += (i == 0 ? "" : ", ") + shown_name(names[i]);
   return names.size() > kShownNames ? text + ", …" : text;
 }
 

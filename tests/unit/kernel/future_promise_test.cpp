@@ -23,7 +23,7 @@ class FuturePromiseTest : public test::LoopTest {
   test::LogLines lines;
 };
 
-Status demo_error() { return Status(StatusCode::kNotFound, "gone").with_type("demo::Gone"); }
+using test::demo_error;
 
 // ---- 4: a dropped promise fails at once.
 

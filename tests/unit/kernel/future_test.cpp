@@ -27,7 +27,7 @@ class FutureTest : public test::LoopTest {
   std::vector<std::string> happened;
 };
 
-Status demo_error() { return Status(StatusCode::kNotFound, "gone").with_type("demo::Gone"); }
+using test::demo_error;
 
 // ---- 1, 2: an async function is a function.
 

@@ -23,6 +23,8 @@ namespace onward::test {
 // How long a test waits for what must happen before it is called hung.
 inline constexpr std::chrono::seconds kHang{10};
 
+inline Status demo_error() { return Status(StatusCode::kNotFound, "gone").with_type("demo::Gone"); }
+
 // What `function` throws, as a status; OK if nothing.
 template <class F>
 [[nodiscard]] Status thrown_by(F function) {

@@ -12,6 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::add_numbers;
+using test::echo;
 using test::error_of;
 using test::kHang;
 using ::testing::ElementsAre;
@@ -21,7 +22,6 @@ Future<int> add_later(int x, int y) {
   return Future<int>::of(x).then([y](int value) { return value + y; });
 }
 int add_slowly(int x, int y) { return rpc_sync(Node::current()->name(), add_numbers, x, y); }
-Buffer echo(Buffer value) { return value; }
 std::map<std::string, std::vector<double>> many(std::map<std::string, std::vector<double>> value) { return value; }
 
 class NodeCallTest : public test::NodeTest, public ::testing::WithParamInterface<const char*> {

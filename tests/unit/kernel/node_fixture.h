@@ -33,6 +33,7 @@ template <class T>
   return {};
 }
 
+inline Buffer echo(Buffer value) { return value; }
 inline int add_numbers(int x, int y) { return x + y; }
 
 class NodeTest : public ::testing::Test {

@@ -10,12 +10,12 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::add_numbers;
+using test::echo;
 using test::error_of;
 using test::kHang;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-Buffer echo(Buffer value) { return value; }
 std::string repeat(std::string_view text, int times) {
   std::string result;
   for (int i = 0; i < times; ++i) result += text;

@@ -40,7 +40,7 @@ class TaskEndTest : public test::LoopTest {
   std::vector<std::string> log;
 };
 
-Task<int> give(int value) { co_return value; }
+Task<int> one() { co_return 1; }
 
 TEST_F(TaskEndTest, CancellationUnwindsFromTheInside) {
   const CallContext call = CallContext::make(loop.handle());
@@ -236,7 +236,7 @@ TEST_F(TaskEndTest, TheEndOfTheLoopDestroysWhatWaits) {
 
 TEST_F(TaskEndTest, OneThatNeverBeganIsDestroyedWithTheLoop) {
   auto own = std::make_unique<EventLoop>(EventLoopOptions{}, clock);
-  const Future<int> result = spawn(give(1), &own->handle());
+  const Future<int> result = spawn(one(), &own->handle());
   own.reset();
   EXPECT_EQ(result.status().code(), StatusCode::kUnavailable);
 }

@@ -22,7 +22,7 @@ Buffer filled(std::size_t bytes, unsigned char value) {
   return buffer;
 }
 
-Message make_message(std::uint64_t id, std::size_t body_bytes, const std::vector<std::size_t>& segments = {}) {
+Message make_request(std::uint64_t id, std::size_t body_bytes, const std::vector<std::size_t>& segments = {}) {
   Message message;
   message.header.call_id = id;
   message.payload.body = filled(body_bytes, static_cast<unsigned char>(id));
@@ -32,8 +32,8 @@ Message make_message(std::uint64_t id, std::size_t body_bytes, const std::vector
   return message;
 }
 
-Message hello() {
-  Message message = make_message(0, 0);
+Message make_hello() {
+  Message message = make_request(0, 0);
   message.header.kind = MessageKind::kHello;
   message.header.function_id = MessageHeader::kMagic;
   return message;
@@ -117,8 +117,8 @@ class StreamFraming : public testing::Test {
 };
 
 TEST_F(StreamFraming, OneReadDeliversManyMessagesWhereTheyArrived) {
-  arrive(hello());
-  for (std::uint64_t id = 1; id <= 300; ++id) arrive(make_message(id, 100));
+  arrive(make_hello());
+  for (std::uint64_t id = 1; id <= 300; ++id) arrive(make_request(id, 100));
   const std::byte* block = nullptr;
   sink.hook = [&](InboundMessage& message) {
     if (block == nullptr) block = message.storage->data();
@@ -132,8 +132,8 @@ TEST_F(StreamFraming, OneReadDeliversManyMessagesWhereTheyArrived) {
 
 TEST_F(StreamFraming, AChunkThatNobodyHoldsIsGivenBack) {
   const std::size_t before = buffer_pool_statistics().in_use_bytes;
-  arrive(hello());
-  arrive(make_message(1, 100));
+  arrive(make_hello());
+  arrive(make_request(1, 100));
   read_all();
   EXPECT_EQ(buffer_pool_statistics().in_use_bytes, before);
 }
@@ -142,9 +142,9 @@ TEST_F(StreamFraming, AChunkIsFilledUpThoughPartsOfItAreHeld) {
   constexpr std::size_t kMessages = 1000;
   const std::size_t before = buffer_pool_statistics().in_use_bytes;
   sink.keep = true;
-  arrive(hello());
+  arrive(make_hello());
   for (std::uint64_t id = 1; id <= kMessages; ++id) {
-    arrive(make_message(id, 96));
+    arrive(make_request(id, 96));
     read_all();
   }
   for (std::uint64_t id = 1; id <= kMessages; ++id) {
@@ -156,10 +156,10 @@ TEST_F(StreamFraming, AChunkIsFilledUpThoughPartsOfItAreHeld) {
 
 TEST_F(StreamFraming, LargeSegmentsAreReadInPlace) {
   constexpr std::size_t kBytes = std::size_t{3} << 20;
-  arrive(hello());
-  arrive(make_message(1, 20, {kBytes}));
-  arrive(make_message(2, 20, {kBytes}));
-  arrive(make_message(3, 20));
+  arrive(make_hello());
+  arrive(make_request(1, 20, {kBytes}));
+  arrive(make_request(2, 20, {kBytes}));
+  arrive(make_request(3, 20));
   std::vector<std::size_t> elsewhere;
   sink.hook = [&](InboundMessage& message) {
     if (message.segments.empty()) return;
@@ -174,31 +174,31 @@ TEST_F(StreamFraming, LargeSegmentsAreReadInPlace) {
   EXPECT_LE(elsewhere[0], FrameReader::kChunkBytes + 5000);
   EXPECT_LE(elsewhere[1], 3 * 5000U);
   // Nor of one that comes alone, later.
-  arrive(make_message(4, 20, {kBytes}));
+  arrive(make_request(4, 20, {kBytes}));
   stream.reads.clear();
   read_all();
   EXPECT_LE(elsewhere[2], 3 * 5000U);
 }
 
 TEST_F(StreamFraming, SmallMessagesComeAlongWithALargeOne) {
-  arrive(hello());
-  arrive(make_message(1, 20, {200'000}));
-  for (std::uint64_t id = 2; id <= 20; ++id) arrive(make_message(id, 20));
+  arrive(make_hello());
+  arrive(make_request(1, 20, {200'000}));
+  for (std::uint64_t id = 2; id <= 20; ++id) arrive(make_request(id, 20));
   read_all();
   EXPECT_EQ(sink.messages.size(), 20U);
   EXPECT_LE(stream.reads.size(), 2U);
 }
 
 TEST_F(StreamFraming, ReadsAndWritesAreBounded) {
-  arrive(hello());
-  arrive(make_message(1, 20, {std::size_t{5} << 20, 100'000}));
+  arrive(make_hello());
+  arrive(make_request(1, 20, {std::size_t{5} << 20, 100'000}));
   read_all();
   EXPECT_EQ(sink.messages.size(), 1U);
   for (const auto& spans : stream.reads) {
     EXPECT_LE(FakeStream::total(spans), FrameReader::kMaxReadBytes + 5000);
   }
-  writer.append(make_message(1, 20, {std::size_t{5} << 20, 100'000}));
-  writer.append(make_message(2, 20, std::vector<std::size_t>(255, 5000)));
+  writer.append(make_request(1, 20, {std::size_t{5} << 20, 100'000}));
+  writer.append(make_request(2, 20, std::vector<std::size_t>(255, 5000)));
   write_all();
   for (const auto& spans : stream.writes) {
     EXPECT_LE(FakeStream::total(spans), FrameWriter::kMaxWriteBytes);
@@ -207,8 +207,8 @@ TEST_F(StreamFraming, ReadsAndWritesAreBounded) {
 }
 
 TEST_F(StreamFraming, StopHoldsMessagesBack) {
-  arrive(hello());
-  for (std::uint64_t id = 1; id <= 5; ++id) arrive(make_message(id, 20));
+  arrive(make_hello());
+  for (std::uint64_t id = 1; id <= 5; ++id) arrive(make_request(id, 20));
   sink.hook = [this](InboundMessage& message) {
     if (message.header.call_id != 5) reader.stop();
   };
@@ -230,8 +230,8 @@ TEST_F(StreamFraming, StopHoldsMessagesBack) {
 // A consumer that takes one message at a time out of a full chunk: read() must not take "no room" for
 // the end of the stream.
 TEST_F(StreamFraming, AFullChunkIsHeldBackAsWell) {
-  arrive(hello());
-  for (std::uint64_t id = 1; id <= 2000; ++id) arrive(make_message(id, 64));
+  arrive(make_hello());
+  for (std::uint64_t id = 1; id <= 2000; ++id) arrive(make_request(id, 64));
   sink.hook = [this](InboundMessage&) { reader.stop(); };
   for (std::size_t i = 1; i <= 2000; ++i) {
     const IoResult result = reader.read(stream, sink);
@@ -242,10 +242,10 @@ TEST_F(StreamFraming, AFullChunkIsHeldBackAsWell) {
 }
 
 TEST_F(StreamFraming, IncompleteSaysWhatIsMissing) {
-  arrive(hello());
+  arrive(make_hello());
   read_all();
   EXPECT_EQ(reader.incomplete(), "");
-  arrive(make_message(1, 100));
+  arrive(make_request(1, 100));
   const std::string frame = stream.input.substr(stream.read_at);
   stream.input.resize(stream.read_at + 10);
   read_all();
@@ -261,8 +261,8 @@ TEST_F(StreamFraming, IncompleteSaysWhatIsMissing) {
 TEST_F(StreamFraming, MemoryThatIsNotThereClosesTheConnectionOnly) {
   if (kSanitized) GTEST_SKIP() << "a sanitizer ends the program instead of throwing bad_alloc";
   FrameReader generous({.max_message_bytes = ~std::uint64_t{0} >> 1U});
-  arrive(hello());
-  Message message = make_message(1, 0, {8});
+  arrive(make_hello());
+  Message message = make_request(1, 0, {8});
   arrive(std::move(message));
   const std::uint64_t length = std::uint64_t{1} << 62U;
   std::memcpy(stream.input.data() + 64, &length, sizeof length);
@@ -275,7 +275,7 @@ TEST_F(StreamFraming, SmallMessagesLeaveInOneSpanAndTheirBuffersAtOnce) {
   int released = 0;
   const std::string body(100, 'x');
   for (std::uint64_t id = 1; id <= 100; ++id) {
-    Message message = make_message(id, 0);
+    Message message = make_request(id, 0);
     message.payload.body = Buffer::wrap(std::as_bytes(std::span(body)), [&released] { ++released; });
     writer.append(std::move(message));
   }
@@ -292,7 +292,7 @@ TEST_F(StreamFraming, LargePartsAreWrittenFromWhereTheyAre) {
     const std::string part(bytes, 'x');
     const auto wrap = [&] { return Buffer::wrap(std::as_bytes(std::span(part)), [&released] { ++released; }); };
     {
-      Message message = make_message(1, 0);
+      Message message = make_request(1, 0);
       message.payload.body = wrap();
       message.payload.segments.push_back(wrap());
       writer.append(std::move(message));
@@ -312,7 +312,7 @@ TEST_F(StreamFraming, WhatIsWrittenIsReleasedBeforeTheRest) {
   int released = 0;
   const std::string part(10'000, 'x');
   for (int i = 0; i < 10; ++i) {
-    Message message = make_message(1, 8);
+    Message message = make_request(1, 8);
     message.payload.segments.push_back(Buffer::wrap(std::as_bytes(std::span(part)), [&released] { ++released; }));
     writer.append(std::move(message));
   }
@@ -341,14 +341,14 @@ TEST_P(RandomPortions, WhatIsSentArrives) {
   const std::size_t most = std::size_t{64} << below(14);
   stream.allowed = [&](std::size_t asked) { return below(5) == 0 ? 0 : 1 + below(std::min(asked, most)); };
   std::vector<Seen> sent;
-  writer.append(hello());
+  writer.append(make_hello());
   for (std::uint64_t id = 1; id <= 150; ++id) {
     std::vector<std::size_t> segments;
     if (below(4) == 0) {
       segments.resize(below(6));
       for (std::size_t& bytes : segments) bytes = size();
     }
-    Message message = make_message(id, size() / 4, segments);
+    Message message = make_request(id, size() / 4, segments);
     sent.push_back(seen(message));
     writer.append(std::move(message));
     if (below(3) == 0) write_all();
@@ -374,9 +374,9 @@ INSTANTIATE_TEST_SUITE_P(Seeds, RandomPortions, testing::Range(0U, 40U));
 TEST_F(StreamFraming, OneByteAtATime) {
   stream.allowed = [](std::size_t) { return std::size_t{1}; };
   std::vector<Seen> sent;
-  writer.append(hello());
+  writer.append(make_hello());
   for (std::uint64_t id = 1; id <= 20; ++id) {
-    Message message = make_message(id, id * 13, {id, 0, 5000 + id});
+    Message message = make_request(id, id * 13, {id, 0, 5000 + id});
     sent.push_back(seen(message));
     writer.append(std::move(message));
   }
