@@ -66,7 +66,7 @@ class NotesModule final : public onward::Module, public NoteStore {
   onward::Pool* pool_ = nullptr;
 };
 
-constexpr onward::Parameter kParameters[] = {
+constexpr onward::Parameter kNotesParameters[] = {
     onward::required_parameter<std::string>(
         "file", "where notes are kept, made where it is not there; relative to where the node is started"),
     onward::parameter("max_bytes", 65'536, "of a note, with its title").unit("bytes").range(1, 16'777'216),
@@ -75,6 +75,6 @@ constexpr onward::Parameter kParameters[] = {
 }  // namespace
 
 ONWARD_MODULE(notes, .version = "1.0", .summary = "keeps notes in a file", .create = onward::make_module<NotesModule>,
-              .parameters = kParameters, .provides = {"note_store"});
+              .parameters = kNotesParameters, .provides = {"note_store"});
 
 }  // namespace example

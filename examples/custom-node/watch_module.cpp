@@ -71,7 +71,7 @@ class WatchModule final : public onward::Module, private NoteListener {
   onward::Duration max_wait_{};
 };
 
-constexpr onward::Parameter kParameters[] = {
+constexpr onward::Parameter kWatchParameters[] = {
     onward::parameter("max_waiting", 10'000, "callers at a time; more are RESOURCE_EXHAUSTED").range(1, 1'000'000),
     onward::parameter("max_wait_ms", 60'000, "a caller gets DEADLINE_EXCEEDED then").unit("ms").range(1, 86'400'000),
 };
@@ -79,6 +79,6 @@ constexpr onward::Parameter kParameters[] = {
 }  // namespace
 
 ONWARD_MODULE(watch, .version = "1.0", .summary = "tells of new notes", .create = onward::make_module<WatchModule>,
-              .parameters = kParameters, .needs = {"note_store"});
+              .parameters = kWatchParameters, .needs = {"note_store"});
 
 }  // namespace example

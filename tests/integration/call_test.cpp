@@ -17,7 +17,6 @@ namespace {
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-
 class CallCommand : public ClusterTest {
  protected:
   void SetUp() override {

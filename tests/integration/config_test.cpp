@@ -17,7 +17,6 @@ namespace {
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-
 class Config : public TcpClusterTest {
  protected:
   CommandResult run_node(const std::string& text) {
