@@ -206,6 +206,11 @@ def check_scripts(path, text):
             yield Finding(path, error.lineno or 1, error.msg, "make it parse")
 
 
+def check_guard(path, text):
+    if path.endswith(".h") and "\n#pragma once\n" not in text:
+        yield Finding(path, 1, "may be included twice", "write #pragma once in front of what it includes")
+
+
 def check_whitespace(path, text):
     for number, line in enumerate(text.split("\n"), 1):
         if line != line.rstrip():
@@ -225,6 +230,7 @@ def main():
         if Path(path).suffix in CPP:
             findings += check_dependencies(path, text, set(files), roots)
             findings += check_coroutines(path, text)
+            findings += check_guard(path, text)
         findings += check_scripts(path, text)
         findings += check_whitespace(path, text)
 

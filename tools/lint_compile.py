@@ -27,6 +27,7 @@ NOT_BUILT_HERE = ("examples/",)
 DIAGNOSTIC = re.compile(r"^(?P<path>[^\s:][^:]*):(?P<line>\d+):\d+: (?:fatal )?(?P<kind>error|warning): (?P<what>.*)$")
 FLAGS_WITH_VALUE = {"-I", "-isystem", "-D", "-include"}
 FLAGS_KEPT = ("-I", "-isystem", "-D", "-U", "-std=", "-W", "-f", "-pthread", "-m", "-include")
+INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 UNITY = re.compile(r"-unity\d+\.cpp$")
 # Warnings that g++ has and clang has not.
 NOT_FOR_CLANG = {"-Wno-restrict", "-Wno-subobject-linkage"}
@@ -98,21 +99,33 @@ class Checks:
         return self.file_hashes[path]
 
     def headers_alone(self, headers):
-        """Compiles each header by itself, twice included, so that it names what it needs."""
+        """Compiles each header by itself, twice included, so that it names what it needs; but those that a source
+        which was compiled by itself includes before anything else."""
         version = first_line(["g++", "--version"])
         users = {}
         for source, inputs in self.ninja_dependencies().items():
             for path in inputs:
                 users.setdefault(path, []).append(source)
         jobs = []
+        built_alone = self.included_first()
         for header in headers:
-            if header.startswith(NOT_BUILT_HERE):
+            if header.startswith(NOT_BUILT_HERE) or header in built_alone:
                 continue
             flags = self.flags_near(header, users.get(header) or self.commands)
             if flags is not None:
                 jobs.append(("header " + header, digest(version, self.schemas, *flags),
                              lambda header=header, flags=flags: self.compile_alone(header, flags)))
         return self.run_all(jobs)
+
+    def included_first(self):
+        found = set()
+        for source, inputs in self.ninja_dependencies().items():
+            if inputs[0] != source:  # compiled with others
+                continue
+            first = INCLUDE.search((self.root / source).read_text())
+            if first and Path(first[1]).stem == Path(source).stem:
+                found.update(path for path in inputs if path.endswith("/" + first[1]))
+        return found
 
     def flags_near(self, header, sources):
         """The flags of that source which shares the longest path with a header."""
