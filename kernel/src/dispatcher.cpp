@@ -241,7 +241,7 @@ bool Link::park(detail::ParkedReply& reply) noexcept {
 }
 
 void Link::unpark(detail::ParkedReply& reply, Unpark how) noexcept {
-  if (parked_.find(reply.call_id()) == &reply) parked_.erase(reply);
+  parked_.erase(reply);
   end_permit(reply.permit, reply.function(), how);
   if (how == Unpark::kUnanswered) finish_request();
 }

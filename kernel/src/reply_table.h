@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The replies of one connection that wait for their Futures, by call id. Open addressing over bare pointers: about 12
-// bytes an entry. Loop thread only.
+// The replies of one connection that wait for their Futures, by call id. Chains through the replies, one to two long:
+// to take one out touches none but its neighbour. 4 to 8 bytes an entry, and the reply's own link. Loop thread only.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +18,7 @@ class ReplyTable {
   [[nodiscard]] bool insert(detail::ParkedReply& reply);
   // Null if there is none.
   [[nodiscard]] detail::ParkedReply* find(std::uint64_t call_id) const noexcept;
+  // Nothing where it is not in the table.
   void erase(const detail::ParkedReply& reply) noexcept;
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   // Any; null where it is empty.
@@ -26,19 +27,19 @@ class ReplyTable {
   template <class F>
   void for_each(F visit) const {
     for (detail::ParkedReply* reply : slots_) {
-      if (reply != nullptr) visit(*reply);
+      for (; reply != nullptr; reply = reply->next) visit(*reply);
     }
   }
 
  private:
-  [[nodiscard]] std::size_t home_of(std::uint64_t call_id) const noexcept;
-  // Where it stands, or would.
+  // Of a table that has slots.
   [[nodiscard]] std::size_t slot_of(std::uint64_t call_id) const noexcept;
   void resize(std::size_t slots);
 
   std::vector<detail::ParkedReply*> slots_;  // as many as a power of two
   std::size_t size_ = 0;
-  unsigned shift_ = 64;
+  std::uint64_t factor_ = 0;  // nobody outside knows it
+  unsigned shift_ = 0;
   mutable std::size_t first_ = 0;  // before it all are empty
 };
 

@@ -165,12 +165,18 @@ void ContextState::leave() noexcept {
   if (const ContextRef above = std::exchange(own->joined, {}); above) above->remove_listener(*own);
 }
 
-ContextState* LazyContext::get() {
-  if (!made) {
-    made = ContextRef(ContextState::make(origin, deadline, activity, nullptr, metadata));
+ContextRef LazyContext::share() {
+  if (made == nullptr) {
+    constexpr std::uint32_t kReferences = 8;
+    made = ContextState::make(origin, deadline, activity, nullptr, metadata);
     made->set_tag(tag);
+    made->set_references(kReferences);
+    to_give = kReferences;
   }
-  return made.get();
+  // The last one is its own.
+  if (to_give == 1) return ContextRef::share(made);
+  --to_give;
+  return ContextRef(made);
 }
 
 CurrentContext::CurrentContext(LazyContext& lazy) noexcept
@@ -184,7 +190,7 @@ KeepContext::KeepContext() noexcept : before_(running) {}
 KeepContext::~KeepContext() { running = before_; }
 
 ContextRef capture_context() {
-  if (running.state == nullptr && running.lazy != nullptr) return ContextRef::share(running.lazy->get());
+  if (running.state == nullptr && running.lazy != nullptr) return running.lazy->share();
   return ContextRef::share(running.state);
 }
 

@@ -73,7 +73,9 @@ class ONWARD_API ParkedReply : public FutureCallback {
   [[nodiscard]] const FunctionName& function() const noexcept {
     return static_cast<const FunctionName&>(*context()->activity());
   }
-  Permit permit;  // its connection's
+  // Its connection's.
+  Permit permit;
+  ParkedReply* next = nullptr;
 
  protected:
   ParkedReply(FutureStateBase& state, ReplySink& sink, std::uint64_t call_id) noexcept

@@ -81,9 +81,16 @@ class ONWARD_API ContextState {
   // The context of what runs on a loop for no call: the parent of those that have none. One reference.
   static ContextState* make_background(ContextOrigin& origin);
   void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
-  void drop_reference() noexcept {
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+  void drop_reference() noexcept { drop_references(1); }
+  // Without a locked instruction where nobody else has any.
+  void drop_references(std::uint32_t count) noexcept {
+    if (references_.load(std::memory_order_acquire) == count ||
+        references_.fetch_sub(count, std::memory_order_acq_rel) == count) {
+      destroy();
+    }
   }
+  // Of one that nobody else knows yet.
+  void set_references(std::uint32_t count) noexcept { references_.store(count, std::memory_order_relaxed); }
   ContextState(const ContextState&) = delete;
   ContextState& operator=(const ContextState&) = delete;
 
@@ -168,10 +175,14 @@ struct ONWARD_API LazyContext {
   const Activity* activity;
   std::uint8_t tag = 0;
   std::shared_ptr<const CallMetadata> metadata = nullptr;
-  ContextRef made = {};
+  // It is made with more references than one, for those who will ask: to count them one by one takes longer.
+  ContextState* made = nullptr;
+  std::uint32_t to_give = 0;
 
-  // Not counted.
-  ContextState* get();
+  [[nodiscard]] ContextRef share();
+  ~LazyContext() {
+    if (made != nullptr) made->drop_references(to_give);
+  }
 };
 
 // What is current on a thread: a context, or a request that has none yet.

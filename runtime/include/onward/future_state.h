@@ -93,8 +93,12 @@ class ONWARD_API FutureStateBase : public LoopTask {
   FutureStateBase& operator=(const FutureStateBase&) = delete;
 
   void add_reference() noexcept { counts_.fetch_add(1, std::memory_order_relaxed); }
+  // Without a locked instruction where nobody else has any.
   void drop_reference() noexcept {
-    if ((counts_.fetch_sub(1, std::memory_order_acq_rel) & kReferences) == 1) destroy();
+    if (counts_.load(std::memory_order_acquire) == 1 ||
+        (counts_.fetch_sub(1, std::memory_order_acq_rel) & kReferences) == 1) {
+      destroy();
+    }
   }
   // A completer is a reference too.
   void add_completer() noexcept {
@@ -103,7 +107,10 @@ class ONWARD_API FutureStateBase : public LoopTask {
   }
   void drop_completer() noexcept {
     if (done()) {
-      if ((counts_.fetch_sub(kCompleter + 1, std::memory_order_acq_rel) & kReferences) == 1) destroy();
+      if (counts_.load(std::memory_order_acquire) == kCompleter + 1 ||
+          (counts_.fetch_sub(kCompleter + 1, std::memory_order_acq_rel) & kReferences) == 1) {
+        destroy();
+      }
       return;
     }
     drop_pending_completer();

@@ -53,6 +53,28 @@ TEST_F(CallContextTest, OutsideOfCallsThereIsNone) {
   EXPECT_FALSE(none.cancelled());
 }
 
+TEST_F(CallContextTest, ItStaysForAsLongAsAnybodyKeepsItAndNoLonger) {
+  for (const std::size_t keepers : {0, 1, 7, 8, 9, 40}) {
+    const auto caller = std::make_shared<const CallerInfo>(CallerInfo{.node = "n", .address = {}, .identity = {}});
+    std::vector<CallContext> kept;
+    {
+      const test::RunsFor call(loop.handle(), &named, clock.now() + 1h, 0, caller);
+      const auto keep = [&] {
+        for (std::size_t i = 0; i < keepers; ++i) kept.push_back(CallContext::current());
+      };
+      keep();
+      kept.clear();
+      keep();
+    }
+    while (!kept.empty()) {
+      EXPECT_EQ(kept.back().caller(), caller);
+      EXPECT_EQ(caller.use_count(), 2) << keepers;
+      kept.pop_back();
+    }
+    EXPECT_EQ(caller.use_count(), 1) << keepers;
+  }
+}
+
 TEST_F(CallContextTest, ACallbackRunsInTheContextThatItWasAddedIn) {
   const auto caller = std::make_shared<const CallerInfo>(CallerInfo{.node = "n", .address = {}, .identity = {}});
   const Future<int> first;

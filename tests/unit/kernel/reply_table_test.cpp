@@ -55,6 +55,9 @@ TEST_F(ReplyTableTest, FindsWhatIsInIt) {
   EXPECT_EQ(table.find(1), &one);
   EXPECT_EQ(table.find(2), nullptr);
   EXPECT_EQ(table.first(), &one);
+  table.erase(reply(1));  // another of its id, which is not there
+  EXPECT_EQ(table.size(), 1U);
+  table.erase(one);
   table.erase(one);
   EXPECT_EQ(table.find(1), nullptr);
   EXPECT_EQ(table.first(), nullptr);
