@@ -54,7 +54,7 @@ TEST_F(CallContextTest, OutsideOfCallsThereIsNone) {
 }
 
 TEST_F(CallContextTest, ItStaysForAsLongAsAnybodyKeepsItAndNoLonger) {
-  for (const std::size_t keepers : {0, 1, 7, 8, 9, 40}) {
+  for (const std::size_t keepers : {0U, 1U, 7U, 8U, 9U, 40U}) {
     const auto caller = std::make_shared<const CallerInfo>(CallerInfo{.node = "n", .address = {}, .identity = {}});
     std::vector<CallContext> kept;
     {
