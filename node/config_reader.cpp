@@ -8,8 +8,6 @@
 #include <sstream>
 #include <tuple>
 
-#include "nearest.h"
-
 namespace onward {
 namespace {
 
@@ -54,16 +52,14 @@ void ConfigErrors::add(const SettingError& error, const toml::source_region& oth
 }
 
 std::string ConfigErrors::text() const {
-  // The file that was asked for comes first; behind those of the same line, those that were found later.
-  std::map<std::tuple<bool, std::string, std::uint32_t>, std::string> messages;
+  // The file that was asked for comes first; those of one line stay as they were found.
+  std::multimap<std::tuple<bool, std::string_view, std::uint32_t>, const std::string*> sorted;
   for (const Error& error : errors_) {
-    std::string& text = messages[{error.file != file_, error.file, error.line}];
-    text += (text.empty() ? "" : "\n") + error.message;
+    sorted.emplace(std::tuple(error.file != file_, std::string_view(error.file), error.line), &error.message);
   }
-  std::vector<std::string> in_order;
-  in_order.reserve(messages.size());
-  for (auto& [place, text] : messages) in_order.push_back(std::move(text));
-  return join(in_order, "\n");
+  std::string text;
+  for (const auto& [place, message] : sorted) text += (text.empty() ? "" : "\n") + *message;
+  return text;
 }
 
 const toml::node* ConfigReader::find(std::string_view key) {

@@ -30,7 +30,7 @@ FLAGS_KEPT = ("-I", "-isystem", "-D", "-U", "-std=", "-W", "-f", "-pthread", "-m
 INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 UNITY = re.compile(r"-unity\d+\.cpp$")
 # Warnings that g++ has and clang has not.
-NOT_FOR_CLANG = {"-Wno-restrict", "-Wno-subobject-linkage"}
+NOT_FOR_CLANG = {"-Wno-restrict"}
 
 
 def digest(*parts):
@@ -60,6 +60,7 @@ class Checks:
                 if not path.startswith(("..", "build/", "subprojects/")):
                     self.commands.setdefault(path, self.flags(entry))
         self.folders = sorted({path.split("/")[0] + "/" for path in self.commands})
+        self.dependencies = self.ninja_dependencies()
         # Generated headers are in nobody's dependency list but follow from the schemas.
         self.schemas = digest(*(self.hash_of(str(path.relative_to(root)))
                                 for folder in self.folders
@@ -103,7 +104,7 @@ class Checks:
         which was compiled by itself includes before anything else."""
         version = first_line(["g++", "--version"])
         users = {}
-        for source, inputs in self.ninja_dependencies().items():
+        for source, inputs in self.dependencies.items():
             for path in inputs:
                 users.setdefault(path, []).append(source)
         jobs = []
@@ -119,7 +120,7 @@ class Checks:
 
     def included_first(self):
         found = set()
-        for source, inputs in self.ninja_dependencies().items():
+        for source, inputs in self.dependencies.items():
             if inputs[0] != source:  # compiled with others
                 continue
             first = INCLUDE.search((self.root / source).read_text())
@@ -146,7 +147,6 @@ class Checks:
     def clang_tidy(self, long_functions_in):
         """long_functions_in: the files that say why theirs are long."""
         version = first_line([CLANG_TIDY, "--version"]) + self.hash_of(".clang-tidy")
-        dependencies = self.ninja_dependencies()
         alike = {}
         for source, flags in self.commands.items():
             if not source.startswith(UNTIDIED):
@@ -155,7 +155,7 @@ class Checks:
         for flags, sources in alike.items():
             for first in range(0, len(sources), TIDIED_TOGETHER):
                 chunk = sources[first:first + TIDIED_TOGETHER]
-                inputs = sorted({path for source in chunk for path in dependencies.get(source, [source])})
+                inputs = sorted({path for source in chunk for path in self.dependencies.get(source, [source])})
                 jobs.append(("tidy " + " ".join(chunk), digest(version, self.schemas, *flags),
                              lambda chunk=chunk, flags=flags, inputs=inputs:
                                  (self.tidy(chunk, flags, long_functions_in), inputs)))

@@ -174,7 +174,7 @@ void FrameReader::Assembly::advance(std::size_t bytes) noexcept {
 }
 
 IoResult FrameReader::read_assembly(ByteStream& stream, ConnectionEvents& events) {
-  std::array<iovec, kMaxSpans> into;
+  std::array<iovec, ByteStream::kMaxSpans> into;
   std::size_t count = 0;
   std::uint64_t asked = 0;
   for (std::size_t part = assembly_.part; part <= assembly_.segments.size() + 1; ++part) {
@@ -183,9 +183,9 @@ IoResult FrameReader::read_assembly(ByteStream& stream, ConnectionEvents& events
     rest = rest.first(std::min(rest.size(), kMaxReadBytes - static_cast<std::size_t>(asked)));
     into[count++] = {.iov_base = rest.data(), .iov_len = rest.size()};
     asked += rest.size();
-    if (count == kMaxSpans || asked == kMaxReadBytes) break;
+    if (count == ByteStream::kMaxSpans || asked == kMaxReadBytes) break;
   }
-  if (asked == assembly_.missing && count < kMaxSpans) {
+  if (asked == assembly_.missing && count < ByteStream::kMaxSpans) {
     make_room();
     into[count] = {.iov_base = base_ + end_, .iov_len = std::min(kTailBytes, capacity_ - end_)};
     asked += into[count++].iov_len;

@@ -175,10 +175,10 @@ std::byte* FrameWriter::grow(std::size_t bytes, bool begins_frame) {
 
 IoResult FrameWriter::write(ByteStream& stream) {
   if (pieces_[first_].copy_to != nullptr && !copy_to_area()) return {};
-  std::array<iovec, kMaxSpans> from;
+  std::array<iovec, ByteStream::kMaxSpans> from;
   std::size_t count = 0;
   std::size_t offered = 0;
-  for (std::size_t i = first_; i < pieces_.size() && count < kMaxSpans && offered < kMaxWriteBytes; ++i) {
+  for (std::size_t i = first_; i < pieces_.size() && count < ByteStream::kMaxSpans && offered < kMaxWriteBytes; ++i) {
     if (pieces_[i].copy_to != nullptr) break;
     const std::size_t bytes = std::min(pieces_[i].bytes, kMaxWriteBytes - offered);
     from[count++] = {.iov_base = const_cast<std::byte*>(pieces_[i].data), .iov_len = bytes};

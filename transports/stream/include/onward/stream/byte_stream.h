@@ -49,6 +49,9 @@ class ONWARD_API StreamWatcher {
 // may want the other direction's readiness.
 class ONWARD_API ByteStream {
  public:
+  // No more spans are offered at once.
+  static constexpr std::size_t kMaxSpans = 64;
+
   virtual ~ByteStream() = default;
 
   // Of its readiness. Once; the stream outlives it.

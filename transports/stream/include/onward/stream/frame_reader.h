@@ -28,7 +28,6 @@ class FrameReader {
   // What a chunk holds; with its own head, a block of 64 KiB.
   static constexpr std::size_t kChunkBytes = (std::size_t{64} << 10) - 128;
   static constexpr std::size_t kInPlaceBytes = std::size_t{16} << 10;
-  static constexpr std::size_t kMaxSpans = 64;
   // Most bytes of one read, so that other connections get their turn: a megabyte and what goes with it.
   static constexpr std::size_t kMaxReadBytes = (std::size_t{1} << 20) + kChunkBytes;
 

@@ -22,7 +22,6 @@ class FrameWriter {
   static constexpr std::size_t kChunkBytes = (std::size_t{64} << 10) - 128;
   // Bodies and segments up to this size are copied.
   static constexpr std::size_t kCopyBytes = std::size_t{4} << 10;
-  static constexpr std::size_t kMaxSpans = 64;
   // Most bytes of one write, so that other connections get their turn: a megabyte and what goes with it.
   static constexpr std::size_t kMaxWriteBytes = (std::size_t{1} << 20) + kChunkBytes;
   // The same for what is copied to a PayloadArea.
