@@ -297,6 +297,17 @@ void Link::send_result(std::uint64_t call_id, const Codec& codec, const Function
   } catch (...) {
     encoded = status_from_current_exception();
   }
+  send_encoded(call_id, codec, function, std::move(message), std::move(encoded));
+}
+
+void Link::send_payload(std::uint64_t call_id, const Codec& codec, const FunctionName& function, Payload&& payload) {
+  Message message;
+  message.payload = std::move(payload);
+  send_encoded(call_id, codec, function, std::move(message), {});
+}
+
+inline void Link::send_encoded(std::uint64_t call_id, const Codec& codec, const FunctionName& function,
+                               Message&& message, Status encoded) {
   if (encoded.ok() && state_ != State::kClosed) encoded = check_size(message.payload);
   if (!encoded.ok()) {
     send_error(call_id, function,

@@ -113,6 +113,8 @@ class Link final : public ConnectionEvents, public ReplySink, private Flushable 
   // ReplySink
   void send_result(std::uint64_t call_id, const Codec& codec, const FunctionName& function,
                    FunctionRef<void(Encoder&)> write) override;
+  void send_payload(std::uint64_t call_id, const Codec& codec, const FunctionName& function,
+                    Payload&& payload) override;
   void send_error(std::uint64_t call_id, const FunctionName& function, const Status& error) override;
   [[nodiscard]] bool may_call(const Function& function) override;
   [[nodiscard]] bool park(detail::ParkedReply& reply) noexcept override;
@@ -150,6 +152,9 @@ class Link final : public ConnectionEvents, public ReplySink, private Flushable 
   // The metadata that came with a request, if any; false if it is malformed, and the peer has been told.
   [[nodiscard]] bool take_metadata(InboundMessage& message, std::shared_ptr<const CallMetadata>& metadata);
   [[nodiscard]] const Function* find_function(const MessageHeader& header);
+  // Answers with a result, or with what is wrong with it.
+  void send_encoded(std::uint64_t call_id, const Codec& codec, const FunctionName& function, Message&& message,
+                    Status encoded);
   // Answers with an error that no function gave.
   void refuse(std::uint64_t call_id, const FunctionName* name, const Status& error, const std::string& signature = {});
   void send(Message&& message) {

@@ -35,6 +35,9 @@ class ONWARD_API ReplySink {
  public:
   virtual void send_result(std::uint64_t call_id, const Codec& codec, const FunctionName& function,
                            FunctionRef<void(Encoder&)> write) = 0;
+  // The same for a result that is encoded already, on whatever thread: `payload` as `codec` has made it.
+  virtual void send_payload(std::uint64_t call_id, const Codec& codec, const FunctionName& function,
+                            Payload&& payload) = 0;
   virtual void send_error(std::uint64_t call_id, const FunctionName& function, const Status& error) = 0;
   // Whether who is at the other end may call `function`.
   [[nodiscard]] virtual bool may_call(const Function& function) = 0;

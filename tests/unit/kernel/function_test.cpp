@@ -186,6 +186,11 @@ class Sink final : public ReplySink {
     last_id = call_id;
     error = codec_.encode(write, result);
   }
+  void send_payload(std::uint64_t call_id, const Codec&, const FunctionName&, Payload&& payload) override {
+    ++answers;
+    last_id = call_id;
+    result = std::move(payload);
+  }
   void send_error(std::uint64_t call_id, const FunctionName&, const Status& status) override {
     ++answers;
     last_id = call_id;

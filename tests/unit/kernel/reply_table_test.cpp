@@ -17,6 +17,7 @@ namespace {
 
 struct NoSink final : ReplySink {
   void send_result(std::uint64_t, const Codec&, const FunctionName&, FunctionRef<void(Encoder&)>) override {}
+  void send_payload(std::uint64_t, const Codec&, const FunctionName&, Payload&&) override {}
   void send_error(std::uint64_t, const FunctionName&, const Status&) override {}
   bool may_call(const Function&) override { return true; }
   bool park(detail::ParkedReply&) noexcept override { return true; }
