@@ -30,7 +30,7 @@ void Caller::start(OutgoingCall& call, Peer& peer, const CallOptions& options, M
   call.fail_fast_ = options.fail_fast;
   ++in_flight_;
   if (core_.stopped.load(std::memory_order_relaxed)) {
-    fail_locally(call, Status(StatusCode::kUnavailable, "node " + core_.options.name + " has shut down"));
+    fail_locally(call, core_.has_shut_down());
     return;
   }
   Duration timeout = options.timeout.value_or(Duration(core_.timeout.load(std::memory_order_relaxed)));

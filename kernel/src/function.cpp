@@ -34,12 +34,16 @@ void ParkedReply::finish(ReplySink::Unpark how) noexcept {
 }  // namespace detail
 
 Status FunctionTable::insert(std::unique_ptr<Function> function, const void* address) {
-  const FunctionName& name = function->name();
   if (frozen_) {
-    return {StatusCode::kFailedPrecondition,
-            "function \"" + name.name +
-                "\" was registered after its node had started: register it before, or in a module's start()"};
+    return {StatusCode::kFailedPrecondition, "function \"" + function->name().name +
+                                                 "\" was registered after its node had started: register it before, "
+                                                 "in a module's start(), or by Node::add_function()"};
   }
+  return place(std::move(function), address);
+}
+
+Status FunctionTable::place(std::unique_ptr<Function>&& function, const void* address) {
+  const FunctionName& name = function->name();
   if (name.name.starts_with(kReservedNames)) {
     return {StatusCode::kInvalidArgument, "function \"" + name.name +
                                               "\" cannot be registered: names that begin with \"" +

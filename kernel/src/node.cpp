@@ -26,8 +26,8 @@ class StartTask final : public LoopTask {
     pool_delete(this);
   }
   void drop() noexcept override {
-    call_.on_failure(Status(StatusCode::kUnavailable,
-                            "call of " + call_.name().name + ": node " + core_.options.name + " has shut down"));
+    const Status reason = core_.has_shut_down();
+    call_.on_failure(reason.with_message("call of " + call_.name().name + ": " + reason.message()));
     call_.destroy();
     pool_delete(this);
   }
@@ -64,9 +64,15 @@ std::vector<Node::PeerState> Node::peers() const { return core_->peer_states(); 
 std::vector<Node::ModuleState> Node::modules() const { return core_->modules().states(); }
 const NodeOptions& Node::options() const noexcept { return core_->options; }
 
+Future<void> Node::add_function(std::unique_ptr<Function> function) {
+  Future<void> added(handle_);
+  core_->add_function(std::move(function), added);
+  return added;
+}
+
 Status Node::start() {
   EventLoop::check_may_block("Node::start()");
-  if (core_->started.exchange(true)) {
+  if (!core_->begin_start()) {
     return {StatusCode::kFailedPrecondition,
             "node " + name() + " was started before: a Node starts once, make another"};
   }

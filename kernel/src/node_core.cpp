@@ -10,6 +10,31 @@
 #include "loopback.h"
 
 namespace onward {
+namespace {
+
+// A function on its way from another thread to the loop.
+class AddTask final : public LoopTask {
+ public:
+  AddTask(NodeCore& core, std::unique_ptr<Function> function, Future<void> added)
+      : core_(core), function_(std::move(function)), added_(std::move(added)) {}
+
+  void run() noexcept override {
+    core_.add_function(std::move(function_), added_);
+    pool_delete(this);
+  }
+  void drop() noexcept override {
+    function_.reset();
+    added_.try_fail(core_.has_shut_down());
+    pool_delete(this);
+  }
+
+ private:
+  NodeCore& core_;
+  std::unique_ptr<Function> function_;
+  Future<void> added_;
+};
+
+}  // namespace
 
 NodeCore::NodeCore(Node& owner, NodeOptions node_options)
     : node(owner),
@@ -45,6 +70,27 @@ Status NodeCore::add_codec(std::shared_ptr<const Codec> codec) {
   return {};
 }
 
+bool NodeCore::begin_start() {
+  const std::lock_guard lock(start_mutex_);
+  return !started.exchange(true);
+}
+
+void NodeCore::add_function(std::unique_ptr<Function> function, const Future<void>& added) {
+  std::unique_lock lock(start_mutex_);
+  if (started && !handle->in_loop_thread()) {
+    lock.unlock();
+    return handle->schedule(*pool_new<AddTask>(*this, std::move(function), added));
+  }
+  const Status placed = stopped ? has_shut_down() : functions.place(std::move(function), nullptr);
+  lock.unlock();
+  if (placed.ok()) {
+    added.mark_complete();
+  } else {
+    function.reset();  // whose end may be anything, so not under the lock
+    added.try_fail(placed);
+  }
+}
+
 Status NodeCore::start() {
   if (Status failed = modules_.prepare(); !failed.ok()) return failed;
   thread_ = std::thread([this] {
@@ -68,9 +114,11 @@ Status NodeCore::run_on_loop(std::function<Status()> step) const {
   try {
     return result.get();
   } catch (const std::future_error&) {
-    return {StatusCode::kUnavailable, "node " + options.name + " has shut down"};
+    return has_shut_down();
   }
 }
+
+Status NodeCore::has_shut_down() const { return {StatusCode::kUnavailable, "node " + options.name + " has shut down"}; }
 
 Status NodeCore::start_on_loop() {
   for (const TransportFactory& factory : options.transports) transports_.push_back(factory(*loop, options.limits));

@@ -35,6 +35,9 @@ class NodeCore final {
   void stop(Duration drain);
   Status reload();
   Status reload(const NodeOptions& changed);
+  // Any thread, as the next. False if it has begun before.
+  [[nodiscard]] bool begin_start();
+  void add_function(std::unique_ptr<Function> function, const Future<void>& added);
 
   Node& node;
   NodeOptions options;
@@ -70,6 +73,7 @@ class NodeCore final {
     if (stage_reached_) check_stage();
     if (retiring > 0) close_retired();
   }
+  [[nodiscard]] Status has_shut_down() const;
   void log(LogLevel level, std::string_view message) const { onward::log(level, options.name, message); }
   [[nodiscard]] std::size_t requests_in_flight() const noexcept;
   // Any other thread.
@@ -114,6 +118,7 @@ class NodeCore final {
   std::vector<std::unique_ptr<Entrance>> entrances_;
   Modules modules_{*this};
   std::thread thread_;
+  std::mutex start_mutex_;  // held where `started` becomes true, and where functions are added
   std::mutex stop_mutex_;
   std::function<bool()> stage_reached_;
   std::mutex stage_mutex_;  // of what follows

@@ -137,7 +137,8 @@ class ONWARD_API Function {
   friend class FunctionTable;
 };
 
-// A node's functions. Filled before the node starts, constant afterwards: then any thread may read it.
+// A node's functions. Filled before the node starts. From then on only Node::add_function() adds to it, on the kernel
+// thread, which alone may read it; but find_address() is for any thread: it knows what was there at the start.
 class ONWARD_API FunctionTable {
  public:
   // Registers `function`: a function pointer, a lambda or functor with one call operator, or blocking(…)
@@ -162,6 +163,10 @@ class ONWARD_API FunctionTable {
   }
 
  private:
+  friend class NodeCore;
+  // insert(), frozen or not. After an error `function` is still the caller's.
+  Status place(std::unique_ptr<Function>&& function, const void* address);
+
   std::unordered_map<std::uint64_t, std::unique_ptr<Function>> by_id_;
   std::unordered_map<const void*, const Function*> by_address_;
   std::string registrar_;

@@ -92,9 +92,16 @@ class ONWARD_API Node {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  // Functions registered here, rather than by a module, are registered before start().
+  // Functions registered here, rather than by a module, are registered before start(); later ones by add_function().
   [[nodiscard]] FunctionTable& functions() noexcept;
   [[nodiscard]] const FunctionTable& functions() const noexcept;
+
+  // Registers a function, also while the node runs. The Future completes when requests find it: at once before start()
+  // and on the kernel thread, else there. Rules of access and limits hold for it as for others, and it is listed with
+  // them; but name_of() knows those only that were there at the start. ALREADY_EXISTS and INVALID_ARGUMENT as
+  // FunctionTable::add(); UNAVAILABLE once the node has shut down. Any thread. One that is registered is destroyed with
+  // the node, another before the Future fails, on the thread on which that happens.
+  Future<void> add_function(std::unique_ptr<Function> function);
 
   // Starts the kernel thread, the modules and the listeners; returns when the node answers. On an error
   // everything that had started has stopped. Once.
@@ -129,7 +136,8 @@ class ONWARD_API Node {
   // For calls made from now on.
   void set_default_timeout(Duration timeout) noexcept;
 
-  // The name under which the plain function at `address` is registered here; FAILED_PRECONDITION otherwise.
+  // The name under which the plain function at `address` was registered here before the node had started;
+  // FAILED_PRECONDITION otherwise. Any thread, after start().
   [[nodiscard]] Result<const FunctionName*> name_of(const void* address) const;
   // The codec for a call; FAILED_PRECONDITION names those that there are. Any thread.
   [[nodiscard]] Result<const Codec*> codec(std::string_view name) const;

@@ -117,6 +117,26 @@ TEST_F(NodeAccess, OneFunctionRefusedLeavesTheOthers) {
   EXPECT_GE(lines.count("refused front"), 1U);
 }
 
+TEST_F(NodeAccess, RulesHoldForFunctionsThatAreAddedLater) {
+  NodeOptions server = server_for(kFront);
+  ASSERT_TRUE(server.access.add("shut.*", {"ops"}).ok());
+  NodeOptions client = options("front");
+  client.peers["b"] = {"inproc://b"};
+  start_pair(std::move(client), std::move(server));
+  for (const char* name : {"shut.late", "open.late"}) {
+    EXPECT_EQ(error_of(rpc_async(*a, "b", remote<int()>(name))).code(), StatusCode::kUnimplemented);
+    b->add_function(detail::make_function(name, [] { return 1; }, "")).wait(kHang);
+  }
+  EXPECT_EQ(rpc_sync(*a, "b", remote<int()>("open.late")), 1);
+  const Status error = error_of(rpc_async(*a, "b", remote<int()>("shut.late")));
+  EXPECT_EQ(error.code(), StatusCode::kPermissionDenied);
+  EXPECT_THAT(error.message(), HasSubstr("front may not call shut.late"));
+  NodeOptions changed = b->options();
+  ASSERT_TRUE(changed.access.add("open.*", {"ops"}).ok());
+  ASSERT_TRUE(b->reload(changed).ok());
+  EXPECT_EQ(error_of(rpc_async(*a, "b", remote<int()>("open.late"))).code(), StatusCode::kPermissionDenied);
+}
+
 TEST_F(NodeAccess, CallsToItselfAreAlwaysAllowed) {
   NodeOptions own = options("a");
   ASSERT_TRUE(own.access.add("*", {}).ok());

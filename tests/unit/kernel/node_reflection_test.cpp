@@ -197,6 +197,18 @@ TEST_F(NodeReflection, TellsOfOneFunction) {
   EXPECT_THAT(one.nearest, IsEmpty());
 }
 
+TEST_F(NodeReflection, TellsOfFunctionsThatWereAddedLater) {
+  start_pair(add_functions);
+  b->add_function(detail::make_function("late", [](int x) { return x; }, "Came late.")).wait(kHang);
+  const Description all = describe(std::string()).wait(kHang);
+  EXPECT_THAT(names(all), ElementsAre("draw", "late", "math.add", "math.add_later"));
+  EXPECT_EQ(all.functions[1].signature, "(int32) -> int32");
+  EXPECT_EQ(all.functions[1].documentation, "Came late.");
+  EXPECT_EQ(all.functions[1].module, "");
+  EXPECT_THAT(names(describe(std::string("late")).wait(kHang)), ElementsAre("late"));
+  EXPECT_THAT(describe(std::string("lat")).wait(kHang).nearest, ElementsAre("late"));
+}
+
 TEST_F(NodeReflection, NamesWhatMayHaveBeenMeant) {
   start_pair(add_functions);
   const Description misspelt = describe(std::string("math.ad")).wait(kHang);
