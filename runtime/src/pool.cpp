@@ -17,7 +17,7 @@ std::string in_milliseconds(Duration time) {
 }  // namespace
 
 Pool::Pool(LoopHandle& loop, std::string name, PoolOptions options, Clock& clock)
-    : loop_(loop), name_(std::move(name)), options_(options), clock_(clock) {
+    : loop_(loop), name_(std::move(name)), options_(std::move(options)), clock_(clock) {
   LoopHandle::retain(&loop_);
 }
 
@@ -138,6 +138,12 @@ void Pool::work(std::size_t index) {
   LoopHandle::set_thread_default(&loop_);
   std::unique_lock lock(mutex_);
   for (;;) {
+    // stop() leaves no jobs, so none is run between this and the thread's end.
+    if (queue_.empty() && options_.on_idle) {
+      lock.unlock();
+      options_.on_idle();
+      lock.lock();
+    }
     changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
     if (stopping_) break;
     Entry entry = std::move(queue_.front());

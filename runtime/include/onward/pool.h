@@ -25,6 +25,10 @@ namespace onward {
 struct PoolOptions {
   std::size_t threads = 4;
   std::size_t queue_limit = 4096;  // jobs that wait for a thread
+  // Called on each pool thread when it finds no job to do, before it waits for one, or ends; it must not throw. So a
+  // job may leave something in place for the next one on its thread, a lock for instance, which is let go of here.
+  // Never with the pool's lock held: it may ask, and use, the pool. Before its first job a thread may call it, too.
+  std::function<void()> on_idle = {};
 };
 
 class ONWARD_API Pool {
