@@ -23,7 +23,17 @@ std::uint32_t to_milliseconds(Duration timeout) {
 }  // namespace
 
 void OutgoingCall::on_timer() { peer_->core().caller.on_deadline(*this); }
-void OutgoingCall::on_cancelled(const Status& reason) noexcept { peer_->core().caller.on_cancelled(*this, reason); }
+void OutgoingCall::on_cancelled(const Status& reason) noexcept {
+  cancel(reason.with_message("the call that it was made in has ended: " + reason.message()));
+}
+void OutgoingCall::cancel(const Status& reason) noexcept {
+  const Status why = reason.ok() ? Status(StatusCode::kCancelled, "cancelled") : reason;
+  if (peer_ == nullptr) {
+    cancelled_ = why.code();
+  } else {
+    peer_->core().caller.cancel(*this, why);
+  }
+}
 
 void Caller::start(OutgoingCall& call, Peer& peer, const CallOptions& options, Message&& message) {
   call.peer_ = &peer;
@@ -31,6 +41,10 @@ void Caller::start(OutgoingCall& call, Peer& peer, const CallOptions& options, M
   ++in_flight_;
   if (core_.stopped.load(std::memory_order_relaxed)) {
     fail_locally(call, core_.has_shut_down());
+    return;
+  }
+  if (call.cancelled_ != StatusCode::kOk) {
+    fail_locally(call, Status(call.cancelled_, "it was cancelled before it was sent"));
     return;
   }
   Duration timeout = options.timeout.value_or(Duration(core_.timeout.load(std::memory_order_relaxed)));
@@ -196,17 +210,15 @@ void Caller::fail_locally(OutgoingCall& call, const Status& reason) {
 
 void Caller::on_deadline(OutgoingCall& call) noexcept {
   std::string text = "no answer within " + std::to_string(call.timeout_ms_) + " ms";
-  if (call.link_ != nullptr) {
-    call.link_->send_cancel(call.call_id_, call.request_end_);
-  } else if (const std::string trouble = call.peer_->trouble(); !trouble.empty()) {
-    text += "; it was never sent: " + trouble;
+  if (call.link_ == nullptr) {
+    if (const std::string trouble = call.peer_->trouble(); !trouble.empty()) text += "; it was never sent: " + trouble;
   }
-  fail_locally(call, Status(StatusCode::kDeadlineExceeded, std::move(text)));
+  cancel(call, Status(StatusCode::kDeadlineExceeded, std::move(text)));
 }
 
-void Caller::on_cancelled(OutgoingCall& call, const Status& reason) noexcept {
+void Caller::cancel(OutgoingCall& call, const Status& reason) noexcept {
   if (call.link_ != nullptr) call.link_->send_cancel(call.call_id_, call.request_end_);
-  fail_locally(call, reason.with_message("the call that it was made in has ended: " + reason.message()));
+  fail_locally(call, reason);
 }
 
 }  // namespace onward

@@ -33,7 +33,8 @@ class Caller {
   // The same for what this node has found: the message is that of `reason` behind "call of FUNCTION at PEER".
   void fail_locally(OutgoingCall& call, const Status& reason);
   void on_deadline(OutgoingCall& call) noexcept;
-  void on_cancelled(OutgoingCall& call, const Status& reason) noexcept;
+  // Nobody waits for the answer.
+  void cancel(OutgoingCall& call, const Status& reason) noexcept;
 
   [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_; }
 

@@ -172,12 +172,16 @@ void Peer::on_all_failed() {
   retry_later();  // first: what fails may call again
   // A peer that answers, but is not the one that was meant, will not change by waiting.
   const bool hopeless = tried_code_ != StatusCode::kUnavailable;
-  std::vector<OutgoingCall*> failing;
-  for (const Waiting& entry : waiting_) {
-    if (entry.call != nullptr && (hopeless || entry.call->fail_fast_)) failing.push_back(entry.call);
-  }
+  for (Waiting& entry : waiting_) entry.fails = entry.call != nullptr && (hopeless || entry.call->fail_fast_);
   const Status failure = last_failure_;
-  for (OutgoingCall* call : failing) core_.caller.fail_locally(*call, failure);
+  // Until none is left: whoever is told may cancel others, so that entries move.
+  for (bool again = true; std::exchange(again, false);) {
+    for (std::size_t i = 0; i < waiting_.size(); ++i) {
+      if (waiting_[i].call == nullptr || !waiting_[i].fails) continue;
+      again = true;
+      core_.caller.fail_locally(*waiting_[i].call, failure);
+    }
+  }
 }
 
 void Peer::retry_later() {

@@ -58,6 +58,7 @@ class Peer {
     OutgoingCall* call;  // null once it was forgotten
     Message message;
     TimePoint since;
+    bool fails = false;
   };
   void dial();
   void retry_later();

@@ -88,6 +88,12 @@ class ONWARD_API OutgoingCall : public WheelTimer, public detail::CancelListener
   // The call that it was made in is cancelled.
   void on_cancelled(const Status& reason) noexcept final;
 
+  // Its owner waits no longer. The peer is told; on_failure("call of NAME at PEER: …" with the code of `reason`, its
+  // message and detail) and destroy() follow before this returns. Where start_call(), from another thread, has not come
+  // to the kernel thread yet, they follow when it does, with the code alone, and nothing is sent. A reason of OK stands
+  // for CANCELLED. On the kernel thread, behind start_call(), before on_response() or on_failure() has been called.
+  void cancel(const Status& reason) noexcept;
+
   [[nodiscard]] const FunctionName& name() const noexcept { return name_; }
   [[nodiscard]] const Signature& signature() const noexcept { return signature_; }
 
@@ -112,6 +118,7 @@ class ONWARD_API OutgoingCall : public WheelTimer, public detail::CancelListener
   std::uint64_t request_end_ = 0;    // once sent: Link::handed_over() behind it
   std::uint32_t timeout_ms_ = MessageHeader::kNoTimeout;
   bool fail_fast_ = false;
+  StatusCode cancelled_ = StatusCode::kOk;  // before it was started
 };
 
 }  // namespace onward
