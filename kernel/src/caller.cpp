@@ -20,6 +20,12 @@ std::uint32_t to_milliseconds(Duration timeout) {
   return static_cast<std::uint32_t>(std::min<std::int64_t>(rounded, MessageHeader::kNoTimeout - 1));
 }
 
+// Whether it says that the peer has no such function: its last hop names none, as nothing was run.
+bool is_unknown_function(const Status& status) {
+  return status.code() == StatusCode::kUnimplemented && status.message().empty() &&
+         (status.trail().empty() || status.trail().back().function.empty());
+}
+
 }  // namespace
 
 void OutgoingCall::on_timer() { peer_->core().caller.on_deadline(*this); }
@@ -170,8 +176,7 @@ void Caller::on_response(Link& link, InboundMessage& message) {
   }
   detach(*call);
   call->on_response(*codec, message);
-  call->destroy();
-  core_.check_drained();
+  end(*call);
 }
 
 void Caller::on_error(Link& link, InboundMessage& message) {
@@ -182,24 +187,38 @@ void Caller::on_error(Link& link, InboundMessage& message) {
     fail_locally(*call, Status(StatusCode::kInternal, error.error().message()));
     return;
   }
-  Status status = error->status;
+  const Status& status = error->status;
   if (!error->signature.empty()) {
-    status =
-        status.with_message(call->name().name + " is " + error->signature + " at " + link.describe() +
-                            ", but was called as " + call->signature().text + ": make both sides use one declaration");
-  } else if (status.code() == StatusCode::kUnimplemented && status.message().empty()) {
-    status = status.with_message("function \"" + call->name().name + "\" is not registered at " + link.describe() +
-                                 ": check its name, and that the module that has it is in that node's configuration");
+    fail(*call, status.with_message(call->name().name + " is " + error->signature + " at " + link.describe() +
+                                    ", but was called as " + call->signature().text +
+                                    ": make both sides use one declaration"));
+  } else if (is_unknown_function(status)) {
+    on_unknown_function(link, *call, status);
+  } else {
+    fail(*call, status);
   }
-  fail(*call, status);
+}
+
+void Caller::on_unknown_function(const Link& link, OutgoingCall& call, const Status& status) {
+  detach(call);
+  if (!call.on_unknown_function()) {
+    call.on_failure(
+        status.with_message("function \"" + call.name().name + "\" is not registered at " + link.describe() +
+                            ": check its name, and that the module that has it is in that node's configuration"));
+  }
+  end(call);
+}
+
+void Caller::end(OutgoingCall& call) noexcept {
+  call.destroy();
+  core_.check_drained();
 }
 
 void Caller::fail(OutgoingCall& call, const Status& error) noexcept {
   if (call.link_ == nullptr) call.peer_->forget_waiting(call);
   detach(call);
   call.on_failure(error);
-  call.destroy();
-  core_.check_drained();
+  end(call);
 }
 
 void Caller::fail_locally(OutgoingCall& call, const Status& reason) {

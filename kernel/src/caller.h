@@ -51,8 +51,12 @@ class Caller {
   // not to be made.
   [[nodiscard]] Status inherit(OutgoingCall& call, bool detached, Duration& timeout, Message& message) const;
   OutgoingCall* find(const Link& link, std::uint64_t call_id) noexcept;
+  // The peer has no such function.
+  void on_unknown_function(const Link& link, OutgoingCall& call, const Status& status);
   // Takes the call out of table, wheel and list: it is ready to be ended.
   void detach(OutgoingCall& call) noexcept;
+  // It has been told what it came to.
+  void end(OutgoingCall& call) noexcept;
 
   NodeCore& core_;
   std::vector<Slot> slots_;

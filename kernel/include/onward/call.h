@@ -77,12 +77,16 @@ class Destination {
 [[nodiscard]] inline Destination to(const Destination& base, const CallOptions& options) { return {base, options}; }
 
 // A call under way. Pooled; belongs to the kernel from start_call() on, which calls exactly one of
-// on_response() and on_failure(), on the loop's thread, and then destroy().
+// on_response() and on_failure(), on the loop's thread, and then destroy(); but see on_unknown_function().
 class ONWARD_API OutgoingCall : public WheelTimer, public detail::CancelListener {
  public:
   virtual void on_response(const Codec& codec, InboundMessage& message) noexcept = 0;
   virtual void on_failure(const Status& error) noexcept = 0;
   virtual void destroy() noexcept = 0;
+  // In place of on_failure() where the peer does not know the function; one that answers UNIMPLEMENTED itself is not
+  // meant. True: its owner has seen to it, by another call for instance, and only destroy() follows. False:
+  // on_failure() follows, which says so.
+  [[nodiscard]] virtual bool on_unknown_function() noexcept { return false; }
   // The call's deadline has come.
   void on_timer() final;
   // The call that it was made in is cancelled.

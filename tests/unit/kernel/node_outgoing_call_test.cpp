@@ -18,6 +18,7 @@ using test::Event;
 using test::kHang;
 using test::NodeProtocolTest;
 using test::ScriptedPeer;
+using ::testing::HasSubstr;
 
 class OwnCall;
 
@@ -25,11 +26,13 @@ class OwnCall;
 struct Told {
   std::atomic<int> responses = 0;
   std::atomic<int> failures = 0;
+  std::atomic<int> unknown = 0;
   std::atomic<int> ends = 0;
   Status error;
   Event ended;
   OwnCall* call = nullptr;
   std::function<void()> when_failed = {};
+  std::function<bool()> when_unknown = {};
 
   [[nodiscard]] bool wait() { return ended.wait(); }
 };
@@ -45,6 +48,10 @@ class OwnCall final : public OutgoingCall {
     ++told_.failures;
     told_.error = error;
     if (told_.when_failed) told_.when_failed();
+  }
+  bool on_unknown_function() noexcept override {
+    ++told_.unknown;
+    return told_.when_unknown && told_.when_unknown();
   }
   void destroy() noexcept override {
     Told& told = told_;
@@ -185,6 +192,47 @@ TEST_F(NodeOutgoingCallTest, OneThatFailsMayCancelOthersThatFailWithIt) {
   EXPECT_EQ(told[0].error.code(), StatusCode::kUnavailable);
   EXPECT_EQ(told[1].error.code(), StatusCode::kAborted);
   EXPECT_EQ(a->statistics().calls_in_flight, 0U);
+}
+
+TEST_F(NodeOutgoingCallTest, AnUnknownFunctionMayBeItsOwnersToSeeTo) {
+  start_pair([](FunctionTable& table) { ASSERT_TRUE(table.add("there", [] { return 1; }).ok()); });
+  Told second;
+  Told first;
+  first.when_unknown = [&] {
+    begin(*a, "b", "there", second);
+    return true;
+  };
+  begin(*a, "b", "absent", first);
+  ASSERT_TRUE(first.wait());
+  EXPECT_EQ(first.unknown, 1);
+  EXPECT_EQ(first.failures, 0);
+  EXPECT_EQ(first.ends, 1);
+  ASSERT_TRUE(second.wait());
+  EXPECT_EQ(second.responses, 1);
+  Told plain;
+  begin(*a, "b", "absent", plain);
+  expect_failed_once(plain);
+  EXPECT_EQ(plain.unknown, 1);
+  EXPECT_EQ(plain.error.code(), StatusCode::kUnimplemented);
+  EXPECT_THAT(plain.error.message(), HasSubstr("\"absent\" is not registered at b (inproc://b)"));
+}
+
+TEST_F(NodeOutgoingCallTest, AFunctionThatSaysUnimplementedItselfIsKnown) {
+  start_pair([](FunctionTable& table) {
+    for (const char* words : {"", "not yet"}) {
+      const auto refuse = [words]() -> Result<int> { return fail(StatusCode::kUnimplemented, words); };
+      ASSERT_TRUE(table.add(words == std::string_view() ? "silent" : "polite", refuse).ok());
+    }
+  });
+  for (const char* name : {"silent", "polite"}) {
+    Told told;
+    told.when_unknown = [] { return true; };
+    begin(*a, "b", name, told);
+    expect_failed_once(told);
+    EXPECT_EQ(told.unknown, 0);
+    EXPECT_EQ(told.error.code(), StatusCode::kUnimplemented);
+    EXPECT_EQ(told.error.message(), name == std::string_view("silent") ? "" : "not yet");
+  }
 }
 
 // Wherever they stand: sent, waiting for a connection, or on their way to the kernel thread.
