@@ -32,6 +32,7 @@ void OutgoingCall::on_timer() { peer_->core().caller.on_deadline(*this); }
 void OutgoingCall::on_cancelled(const Status& reason) noexcept {
   cancel(reason.with_message("the call that it was made in has ended: " + reason.message()));
 }
+const PeerIdentity& OutgoingCall::answered_by() const noexcept { return link_->identity(); }
 void OutgoingCall::cancel(const Status& reason) noexcept {
   const Status why = reason.ok() ? Status(StatusCode::kCancelled, "cancelled") : reason;
   if (peer_ == nullptr) {

@@ -269,7 +269,7 @@ const Function* Link::find_function(const MessageHeader& header) {
     return nullptr;
   }
   if (may_call(*function)) return function;
-  const std::string& who = origin_->caller()->identity.name();
+  const std::string& who = identity().name();
   const std::string& name = function->name().name;
   core_.log(LogLevel::kWarning, "refused " + who + " (" + description_ + ") the function " + name);
   refuse(header.call_id, &function->name(),
@@ -279,7 +279,7 @@ const Function* Link::find_function(const MessageHeader& header) {
 }
 
 bool Link::may_call(const Function& function) {
-  const PeerIdentity& who = origin_->caller()->identity;
+  const PeerIdentity& who = identity();
   if ((core_.options.access.empty() && listener_ == nullptr) || allowed_.contains(&function)) return true;
   if (who.name() == "self" && !who.names_nodes) return true;
   if (listener_ != nullptr && !matches_any(listener_->allow, who)) return false;

@@ -85,6 +85,8 @@ class Link final : public ConnectionEvents, public ReplySink, private Flushable 
   [[nodiscard]] State state() const noexcept { return state_; }
   [[nodiscard]] std::string describe() const;  // "b (tcp://127.0.0.1:7000)"
   [[nodiscard]] Peer* peer() const noexcept { return peer_; }
+  // From HELLO on.
+  [[nodiscard]] const PeerIdentity& identity() const noexcept { return origin_->caller()->identity; }
   [[nodiscard]] bool knows_context() const noexcept { return (features_ & wire::kFeatureContext) != 0; }
   [[nodiscard]] bool knows_codec(std::uint8_t id) const noexcept { return codecs_[id]; }
   // Whether the peer takes a message of that size; OK, or why not.

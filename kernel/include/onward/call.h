@@ -13,6 +13,7 @@
 #include "onward/export.h"
 #include "onward/function.h"
 #include "onward/future.h"
+#include "onward/identity.h"
 #include "onward/timing_wheel.h"
 
 namespace onward {
@@ -105,6 +106,8 @@ class ONWARD_API OutgoingCall : public WheelTimer, public detail::CancelListener
   OutgoingCall(const FunctionName& name, const Signature& signature)
       : name_(name), signature_(signature), context_(detail::capture_context()) {}
   ~OutgoingCall() = default;
+  // Who has answered. Only within on_response() and on_unknown_function().
+  [[nodiscard]] const PeerIdentity& answered_by() const noexcept;
 
  private:
   friend class Caller;

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "known_transport.h"
 #include "node_protocol_fixture.h"
 
 namespace onward {
@@ -29,6 +30,7 @@ struct Told {
   std::atomic<int> unknown = 0;
   std::atomic<int> ends = 0;
   Status error;
+  std::string peer;  // that has answered
   Event ended;
   OwnCall* call = nullptr;
   std::function<void()> when_failed = {};
@@ -43,7 +45,10 @@ class OwnCall final : public OutgoingCall {
       : OutgoingCall(name, signature), told_(told) {
     told.call = this;
   }
-  void on_response(const Codec&, InboundMessage&) noexcept override { ++told_.responses; }
+  void on_response(const Codec&, InboundMessage&) noexcept override {
+    ++told_.responses;
+    told_.peer = answered_by().name();
+  }
   void on_failure(const Status& error) noexcept override {
     ++told_.failures;
     told_.error = error;
@@ -51,6 +56,7 @@ class OwnCall final : public OutgoingCall {
   }
   bool on_unknown_function() noexcept override {
     ++told_.unknown;
+    told_.peer = answered_by().name();
     return told_.when_unknown && told_.when_unknown();
   }
   void destroy() noexcept override {
@@ -232,6 +238,23 @@ TEST_F(NodeOutgoingCallTest, AFunctionThatSaysUnimplementedItselfIsKnown) {
     EXPECT_EQ(told.unknown, 0);
     EXPECT_EQ(told.error.code(), StatusCode::kUnimplemented);
     EXPECT_EQ(told.error.message(), name == std::string_view("silent") ? "" : "not yet");
+  }
+}
+
+TEST_F(NodeOutgoingCallTest, KnowsWhoHasAnswered) {
+  NodeOptions client = options("a");
+  introduce(client, "b");
+  client.transports = {[make = client.transports.front()](EventLoop& loop, const MessageLimits& limits) {
+    return std::make_unique<test::KnownTransport>(make(loop, limits),
+                                                  PeerIdentity{.names = {"certified", "b"}, .names_nodes = true}, true);
+  }};
+  start_pair(std::move(client), options("b"),
+             [](FunctionTable& table) { ASSERT_TRUE(table.add("there", [] { return 1; }).ok()); });
+  for (const char* name : {"there", "absent"}) {
+    Told told;
+    begin(*a, "b", name, told);
+    ASSERT_TRUE(told.wait());
+    EXPECT_EQ(told.peer, "certified") << name;
   }
 }
 
