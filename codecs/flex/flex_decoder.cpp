@@ -45,6 +45,19 @@ void FlexDecoder::fail_exhausted() {
   fail_at("expected more than " + std::to_string(top_->vector.count) + " values");
 }
 
+FlexDecoder::Reference FlexDecoder::peek_behind_tags() {
+  leave_tags();
+  if (status_.ok() && top_->next < top_->vector.count) return element(top_->vector, top_->next);
+  fail_exhausted();
+  return {};
+}
+
+void FlexDecoder::close_behind_tags() {
+  leave_tags();
+  if (!status_.ok() || top_ == frames_.data() || top_->next != top_->vector.count) return fail_left();
+  --top_;
+}
+
 void FlexDecoder::fail_left() {
   if (top_ == frames_.data())
     return fail(Status(StatusCode::kInternal, "a decoder was misused: the end of no container"));
@@ -58,16 +71,17 @@ ValueKind FlexDecoder::peek() {
 }
 
 void FlexDecoder::null() {
-  const Reference reference = take_next();
+  const Reference reference = untagged(take_next());
   if (reference.word != nullptr && reference.type != Type::kNull) fail_mismatch(ValueKind::kNull, reference);
 }
 
 bool FlexDecoder::boolean() {
   const Reference reference = take_next();
   if (reference.word == nullptr) return false;
-  if (reference.type == Type::kBool) return read_unsigned(reference.word, reference.word_bytes) != 0;
-  fail_mismatch(ValueKind::kBoolean, reference);
-  return false;
+  if (reference.type == Type::kBool) [[likely]]
+    return read_unsigned(reference.word, reference.word_bytes) != 0;
+  bool value = false;
+  return boolean_of(reference, value) && value;
 }
 
 std::int64_t FlexDecoder::integer() {
@@ -102,7 +116,7 @@ std::string_view FlexDecoder::string() {
     std::span<const std::byte> text;
     return content_of(reference, text) && charge(text.size()) ? as_text(text) : std::string_view();
   }
-  return text_of(reference, value) && charge(value.size()) ? value : std::string_view();
+  return text_of(untagged(reference), value) && charge(value.size()) ? value : std::string_view();
 }
 
 std::span<const std::byte> FlexDecoder::bytes_view() {
@@ -110,12 +124,12 @@ std::span<const std::byte> FlexDecoder::bytes_view() {
   std::span<const std::byte> value;
   if (reference.word == nullptr) return {};
   const bool found = reference.type == Type::kBlob ? content_of(reference, value) && charge(value.size())
-                                                   : bytes_of(reference, &value, nullptr);
+                                                   : bytes_of(untagged(reference), &value, nullptr);
   return found ? value : std::span<const std::byte>();
 }
 
 Buffer FlexDecoder::bytes() {
-  const Reference reference = take_next();
+  const Reference reference = untagged(take_next());
   Buffer value;
   if (reference.word != nullptr) bytes_of(reference, nullptr, &value);
   return value;
@@ -132,15 +146,24 @@ std::size_t FlexDecoder::begin_sequence() {
     if (!starts_with_key(vector)) [[likely]]
       return open(*frame);
   }
-  return sequence_of(reference, vector) ? open(*frame) : 0;
+  return begin_other_sequence(reference);
+}
+
+std::size_t FlexDecoder::begin_other_sequence(Reference reference) {
+  reference = enter_tags(reference);
+  Frame* frame = room();
+  return frame != nullptr && sequence_of(reference, frame->vector) ? open(*frame) : 0;
 }
 
 std::size_t FlexDecoder::begin_map() {
-  const Reference reference = take_next();
+  Reference reference = take_next();
   if (reference.word == nullptr) return 0;
   if (reference.type != Type::kMap) {
-    fail_mismatch(ValueKind::kMap, reference);
-    return 0;
+    reference = enter_tags(reference);
+    if (reference.type != Type::kMap) {
+      fail_mismatch(ValueKind::kMap, reference);
+      return 0;
+    }
   }
   Frame* frame = room();
   if (frame == nullptr || !resolve_words(reference, reference.width + 1U, frame->vector)) return 0;
@@ -153,16 +176,21 @@ void FlexDecoder::end_map() { close(); }
 std::string_view FlexDecoder::key() {
   if (!status_.ok()) return {};
   const Vector& vector = top_->vector;
-  if (vector.keys == nullptr || top_->next >= vector.count) {
-    fail(Status(StatusCode::kInternal, "a decoder was misused: a key where there is none"));
-    return {};
-  }
+  if (vector.keys == nullptr || top_->next >= vector.count) [[unlikely]]
+    return key_behind_tags();
   const std::string_view key = key_at(vector.keys + top_->next * vector.key_width, vector.key_width);
   return charge(key.size() / kKeyBytesPerWork) ? key : std::string_view();
 }
 
+std::string_view FlexDecoder::key_behind_tags() {
+  leave_tags();
+  if (top_->vector.keys != nullptr && top_->next < top_->vector.count) return key();
+  fail(Status(StatusCode::kInternal, "a decoder was misused: a key where there is none"));
+  return {};
+}
+
 TensorValue FlexDecoder::tensor() {
-  const Reference reference = take_next();
+  const Reference reference = untagged(take_next());
   Vector vector;
   if (reference.word == nullptr) return {};
   if (extended(reference, vector) != Extended::kTensor || vector.count != 4) {
@@ -190,7 +218,7 @@ TensorValue FlexDecoder::tensor() {
 
 Buffer FlexDecoder::table(std::string_view type_name) {
   const std::string_view found = table_name();
-  const Reference reference = take_next();
+  const Reference reference = untagged(take_next());
   Vector vector;
   if (reference.word == nullptr) return {};
   if (extended(reference, vector) != Extended::kTable || vector.count != 3) {
@@ -207,11 +235,19 @@ Buffer FlexDecoder::table(std::string_view type_name) {
 }
 
 std::string_view FlexDecoder::table_name() {
-  const Reference reference = peek_next();
+  const Reference reference = untagged(peek_next());
   Vector vector;
   std::string_view name;
   if (reference.word == nullptr || extended(reference, vector) != Extended::kTable || vector.count != 3) return {};
   return text_of(element(vector, 1), name) && charge(name.size()) ? name : std::string_view();
+}
+
+std::string_view FlexDecoder::tag() {
+  const Reference reference = peek_next();
+  Vector vector;
+  std::string_view name;
+  if (reference.word == nullptr || extended(reference, vector) != Extended::kTagged) return {};
+  return tag_of(vector, name) && charge(name.size()) ? name : std::string_view();
 }
 
 void FlexDecoder::skip() {
@@ -238,6 +274,7 @@ void FlexDecoder::skip_segments(Reference reference, std::size_t depth) {
 
 Status FlexDecoder::finish() {
   if (!status_.ok()) return status_;
+  leave_tags();
   if (top_ != frames_.data() || top_->next != 1) {
     fail(Status(StatusCode::kInternal, "a decoder was misused: one value must be read, and ended"));
   } else {

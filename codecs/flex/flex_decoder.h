@@ -44,6 +44,7 @@ class FlexDecoder final : public Decoder {
   TensorValue tensor() override;
   Buffer table(std::string_view type_name) override;
   [[nodiscard]] std::string_view table_name() override;
+  [[nodiscard]] std::string_view tag() override;
   void skip() override;
   [[nodiscard]] std::string where() const override;
 
@@ -72,15 +73,18 @@ class FlexDecoder final : public Decoder {
     Vector vector;
     std::size_t next;
   };
+  // A tag around a container, below whose frame this lies. As it is beyond its own end, whatever comes behind
+  // that container takes a slow path, which removes it.
+  static constexpr Frame kTagFrame{.vector = {}, .next = 1};
 
   // The value that comes next; its word is null after an error, or at the end of its container.
   [[nodiscard]] Reference peek_next() {
     const Frame& frame = *top_;
     if (status_.ok() && frame.next < frame.vector.count) [[likely]]
       return element(frame.vector, frame.next);
-    fail_exhausted();
-    return {};
+    return peek_behind_tags();
   }
+  [[gnu::cold]] Reference peek_behind_tags();
   [[nodiscard]] Reference take_next() {
     const Reference found = peek_next();
     if (found.word != nullptr) [[likely]]
@@ -137,16 +141,36 @@ class FlexDecoder final : public Decoder {
   }
   // What an untyped vector, which it resolves, is by its first element; kNone for anything else.
   Extended extended(Reference reference, Vector& out);
+  // What is tagged without its tags, anything else as it is, null after an error.
+  [[nodiscard]] Reference untagged(Reference reference) {
+    std::size_t tags = 0;
+    return reference.type == Type::kVector ? see_through(reference, tags) : reference;
+  }
+  [[gnu::cold]] Reference see_through(Reference reference, std::size_t& tags);
+  // The type name of a resolved tagged value; false and an error if it is no such value.
+  bool tag_of(const Vector& vector, std::string_view& out);
+  // The same as untagged(), with a frame for each tag.
+  [[gnu::cold]] Reference enter_tags(Reference reference);
+  void leave_tags() {
+    while (top_->next > top_->vector.count) --top_;
+  }
+  std::size_t begin_other_sequence(Reference reference);
+  [[gnu::cold]] std::string_view key_behind_tags();
   ValueKind kind_of(Reference reference);
   bool sequence_of(Reference reference, Vector& out);
   // Packed numbers in any form, or a sequence, as a vector; `type` is meaningless for the latter.
   bool resolve_numbers(Reference reference, Vector& out, NumberType& type);
 
+  bool boolean_of(Reference reference, bool& out);
   bool signed_of(Reference reference, std::int64_t& out);
   bool unsigned_of(Reference reference, std::uint64_t& out);
   bool real_of(Reference reference, double& out);
-  // The word of a number: the value's own, or the one that it refers to.
-  bool number_word(Reference reference, Reference& out);
+  // The word of a number: the value's own, or the one that it or its tags refer to.
+  bool number_word(Reference reference, Reference& out) {
+    out = reference;
+    return reference.type < Type::kIndirectInt || other_number_word(reference, out);
+  }
+  bool other_number_word(Reference reference, Reference& out);
   bool blob_of(Reference reference, std::span<const std::byte>& out);
   // The content of a blob or string.
   bool content_of(Reference reference, std::span<const std::byte>& out) {
@@ -199,9 +223,10 @@ class FlexDecoder final : public Decoder {
     if (status_.ok() && top_ != frames_.data() && top_->next == top_->vector.count) [[likely]] {
       --top_;
     } else {
-      fail_left();
+      close_behind_tags();
     }
   }
+  [[gnu::cold]] void close_behind_tags();
   [[gnu::cold]] void fail_exhausted();
   [[gnu::cold]] void fail_left();
   [[gnu::cold]] void fail_malformed(const char* what);

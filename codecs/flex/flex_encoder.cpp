@@ -19,7 +19,10 @@ Status misused(const std::string& what) { return {StatusCode::kInternal, "an enc
 }  // namespace
 
 void FlexEncoder::refuse() {
-  if (status_.ok()) fail(misused(depth_ == 0 ? "a second value at the root" : "a value without a key in a map"));
+  if (!status_.ok()) return;
+  if (depth_ == 0) return fail(misused("a second value at the root"));
+  const bool tagged = frames_[depth_ - 1].form == Form::kTagged;
+  fail(misused(tagged ? "a second value behind a tag" : "a value without a key in a map"));
 }
 
 void FlexEncoder::fail_depth() {
@@ -57,17 +60,17 @@ void FlexEncoder::bytes(const Buffer& value) {
   value_done();
 }
 
-void FlexEncoder::begin(std::size_t count, bool is_map) {
+void FlexEncoder::begin(std::size_t count, Form form) {
   if (!enter(1)) return;
-  frames_[depth_++] = Frame{slot_count_, count, is_map};
-  blocked_ = is_map;
+  frames_[depth_++] = Frame{slot_count_, count, form, form != Form::kSequence};
+  blocked_ = form == Form::kMap;
 }
 
 // Checks that a container ends as it began; `values` have been written into it.
-bool FlexEncoder::end(bool is_map, std::size_t values) {
+bool FlexEncoder::end(Form form, std::size_t values) {
   if (!status_.ok()) return false;
   const Frame& frame = frames_[depth_ - 1];
-  if (frame.is_map != is_map) {
+  if (frame.form != form) {
     fail(misused("the end of another container"));
   } else if (values != frame.announced) {
     fail(misused(std::to_string(frame.announced) + " values announced, " + std::to_string(values) + " written"));
@@ -75,13 +78,13 @@ bool FlexEncoder::end(bool is_map, std::size_t values) {
   return status_.ok();
 }
 
-void FlexEncoder::begin_sequence(std::size_t count) { begin(count, false); }
-void FlexEncoder::begin_map(std::size_t count) { begin(count, true); }
+void FlexEncoder::begin_sequence(std::size_t count) { begin(count, Form::kSequence); }
+void FlexEncoder::begin_map(std::size_t count) { begin(count, Form::kMap); }
 
 void FlexEncoder::end_sequence() {
   if (depth_ == 0) return fail(misused("the end of no container"));
   const std::size_t first = frames_[depth_ - 1].first_slot;
-  if (!end(false, slot_count_ - first)) return;
+  if (!end(Form::kSequence, slot_count_ - first)) return;
   --depth_;
   write_vector(first, Type::kVector);
   value_done();
@@ -90,7 +93,7 @@ void FlexEncoder::end_sequence() {
 void FlexEncoder::end_map() {
   if (depth_ == 0) return fail(misused("the end of no container"));
   const std::size_t first = frames_[depth_ - 1].first_slot;
-  if (!end(true, (slot_count_ - first) / 2)) return;
+  if (!end(Form::kMap, (slot_count_ - first) / 2)) return;
   if (!blocked_) return fail(misused("a key without a value"));
   --depth_;
   write_map(first);
@@ -146,6 +149,22 @@ void FlexEncoder::table(std::string_view type_name, const Buffer& value) {
   write_name(Extended::kTable);
   write_blob(Type::kString, type_name.data(), type_name.size());
   write_bytes(value);
+  write_vector(first, Type::kVector);
+  value_done();
+}
+
+void FlexEncoder::begin_tagged(std::string_view type_name) {
+  if (!enter(2)) return;
+  begin(1, Form::kTagged);
+  write_name(Extended::kTagged);
+  write_blob(Type::kString, type_name.data(), type_name.size());
+}
+
+void FlexEncoder::end_tagged() {
+  if (depth_ == 0) return fail(misused("the end of no container"));
+  const std::size_t first = frames_[depth_ - 1].first_slot;
+  if (!end(Form::kTagged, slot_count_ - first - 2)) return;
+  --depth_;
   write_vector(first, Type::kVector);
   value_done();
 }

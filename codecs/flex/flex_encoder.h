@@ -44,6 +44,8 @@ class FlexEncoder final : public Encoder {
   void numbers(NumberType type, const void* data, std::size_t count) override;
   void tensor(const TensorValue& value) override;
   void table(std::string_view type_name, const Buffer& value) override;
+  void begin_tagged(std::string_view type_name) override;
+  void end_tagged() override;
 
   // Ends the message. `out` is changed on success only.
   [[nodiscard]] Status finish(Payload& out);
@@ -55,10 +57,12 @@ class FlexEncoder final : public Encoder {
     Type type;
     std::uint8_t width;  // log2: that of the value, or of the elements or the length
   };
+  enum class Form : std::uint8_t { kSequence, kMap, kTagged };
   struct Frame {
     std::size_t first_slot;
     std::size_t announced;
-    bool is_map;
+    Form form;
+    bool blocks;  // after a value, no other may come
   };
   struct KeyPlace {
     std::uint32_t after;  // one more than where the key lies; 0: none
@@ -98,10 +102,10 @@ class FlexEncoder final : public Encoder {
     return false;
   }
   [[gnu::cold]] void fail_depth();
-  void begin(std::size_t count, bool is_map);
-  bool end(bool is_map, std::size_t values);
+  void begin(std::size_t count, Form form);
+  bool end(Form form, std::size_t values);
   // After a value: the next may come in a sequence only.
-  void value_done() { blocked_ = depth_ == 0 || frames_[depth_ - 1].is_map; }
+  void value_done() { blocked_ = depth_ == 0 || frames_[depth_ - 1].blocks; }
 
   void push(Type type, std::uint64_t bits, std::uint8_t width) {
     if (slot_count_ == slot_capacity_) more_slots();
@@ -148,7 +152,7 @@ class FlexEncoder final : public Encoder {
   std::size_t slot_count_ = 0;
   std::size_t slot_capacity_ = kInlineSlots;
   std::size_t depth_ = 0;
-  bool blocked_ = false;  // no value may come: a key must, or the root is there
+  bool blocked_ = false;  // no value may come: a key must, or the root or what is tagged is there
   bool sharing_ = false;  // the two tables below hold something
   Buffer slot_memory_;
   std::size_t max_segments_;

@@ -96,9 +96,11 @@ inline void store(std::byte* at, std::uint64_t word, std::uint8_t width) {
 //   [key "table", type name, blob]                a finished FlatBuffers table
 //   [key "numbers", number type, blob]            packed numbers that a typed vector cannot hold: 16-bit
 //                                                 floats, and more elements than fit the element's width
+//   [key "tagged", type name, value]              a value with a tag, which all but tag() see through
 // Any other first key leaves it a plain vector.
-enum class Extended : std::uint8_t { kNone, kSegment, kTensor, kTable, kNumbers };
-inline constexpr std::array<std::string_view, 5> kExtendedNames = {"", "segment", "tensor", "table", "numbers"};
+enum class Extended : std::uint8_t { kNone, kSegment, kTensor, kTable, kNumbers, kTagged };
+inline constexpr std::array<std::string_view, 6> kExtendedNames = {"",      "segment", "tensor",
+                                                                   "table", "numbers", "tagged"};
 [[nodiscard]] constexpr std::string_view name_of(Extended extended) {
   return kExtendedNames[static_cast<std::size_t>(extended)];
 }

@@ -15,7 +15,8 @@
 
 namespace onward::flex {
 
-bool FlexDecoder::number_word(Reference reference, Reference& out) {
+bool FlexDecoder::other_number_word(Reference reference, Reference& out) {
+  reference = untagged(reference);
   out = reference;
   if (reference.type < Type::kIndirectInt || reference.type > Type::kIndirectFloat) return true;
   out.word = target(reference);
@@ -27,6 +28,16 @@ bool FlexDecoder::number_word(Reference reference, Reference& out) {
   out.word_bytes = reference.width;
   out.type = static_cast<Type>(static_cast<int>(reference.type) - static_cast<int>(Type::kIndirectInt) +
                                static_cast<int>(Type::kInt));
+  return true;
+}
+
+bool FlexDecoder::boolean_of(Reference reference, bool& out) {
+  const Reference value = untagged(reference);
+  if (value.type != Type::kBool) {
+    fail_mismatch(ValueKind::kBoolean, reference);
+    return false;
+  }
+  out = read_unsigned(value.word, value.word_bytes) != 0;
   return true;
 }
 
@@ -128,8 +139,7 @@ void FlexDecoder::convert_numbers(void* out) {
     const Reference reference = element(pending_, i);
     T value{};
     if constexpr (std::is_same_v<T, bool>) {
-      if (reference.type != Type::kBool) fail_mismatch(ValueKind::kBoolean, reference);
-      value = read_unsigned(reference.word, reference.word_bytes) != 0;
+      boolean_of(reference, value);
     } else if constexpr (std::is_floating_point_v<T>) {
       double wide = 0;
       if (real_of(reference, wide) && std::abs(wide) > std::numeric_limits<T>::max() && !std::isinf(wide)) {
@@ -189,7 +199,7 @@ void FlexDecoder::numbers(NumberType type, void* out, std::size_t count) {
 std::string FlexDecoder::where() const {
   std::string path;
   for (const Frame* frame = frames_.data() + 1; frame <= top_; ++frame) {
-    if (frame->next == 0) continue;
+    if (frame->next == 0 || frame->next > frame->vector.count) continue;  // not yet in it, or a tag
     const std::size_t index = frame->next - 1;
     const Vector& vector = frame->vector;
     if (vector.keys == nullptr) {

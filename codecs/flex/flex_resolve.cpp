@@ -122,6 +122,37 @@ Extended FlexDecoder::extended(Reference reference, Vector& out) {
   return Extended::kNone;
 }
 
+bool FlexDecoder::tag_of(const Vector& vector, std::string_view& out) {
+  std::span<const std::byte> name;
+  if (vector.count != 3 || element(vector, 1).type != Type::kString) {
+    fail_malformed("a tagged value is not [key, type name, value]");
+    return false;
+  }
+  if (!content_of(element(vector, 1), name)) return false;
+  out = {reinterpret_cast<const char*>(name.data()), name.size()};
+  return true;
+}
+
+FlexDecoder::Reference FlexDecoder::see_through(Reference reference, std::size_t& tags) {
+  const auto depth = static_cast<std::size_t>(top_ - frames_.data());
+  Vector vector;
+  std::string_view name;
+  for (tags = 0; extended(reference, vector) == Extended::kTagged; ++tags) {
+    if (depth + tags == kMaxValueDepth) fail_malformed("values nest deeper than 64 levels");
+    if (!status_.ok() || !tag_of(vector, name) || !charge(kElementWork)) return {};
+    reference = element(vector, 2);
+  }
+  return status_.ok() ? reference : Reference{};
+}
+
+FlexDecoder::Reference FlexDecoder::enter_tags(Reference reference) {
+  std::size_t tags = 0;
+  reference = see_through(reference, tags);
+  if (reference.word == nullptr) return {};
+  for (; tags > 0; --tags) *++top_ = kTagFrame;
+  return reference;
+}
+
 ValueKind FlexDecoder::kind_of(Reference reference) {
   switch (reference.type) {
     case Type::kNull:
@@ -164,6 +195,8 @@ ValueKind FlexDecoder::kind_of(Reference reference) {
       return ValueKind::kTable;
     case Extended::kNumbers:
       return ValueKind::kNumbers;
+    case Extended::kTagged:
+      return kind_of(untagged(reference));
     case Extended::kNone:
       break;
   }
@@ -202,6 +235,7 @@ bool FlexDecoder::resolve_numbers(Reference reference, Vector& out, NumberType& 
     if (!blob_of(reference, blob)) return false;
   } else {
     const Extended form = extended(reference, out);
+    if (form == Extended::kTagged) return resolve_numbers(untagged(reference), out, type);
     if (!status_.ok()) return false;
     if (form != Extended::kNumbers) return sequence_of(reference, out);
     std::uint64_t number = 0;

@@ -5,7 +5,8 @@
 // can be loaded at run time. value.h maps C++ types to the model.
 //
 // The model: null, boolean, integer, real, string, bytes, sequence, map with string keys, packed
-// numbers, tensor, table (a finished FlatBuffers table).
+// numbers, tensor, table (a finished FlatBuffers table). A value may carry a tag, the name of the type that
+// it has where it comes from: for readers who know that name. For all others it is as if it had none.
 #pragma once
 
 #include <cstddef>
@@ -122,6 +123,10 @@ class ONWARD_API Encoder {
   virtual void tensor(const TensorValue& value) = 0;
   // A finished FlatBuffers table of the named type.
   virtual void table(std::string_view type_name, const Buffer& value) = 0;
+  // The tag of the one value between the two: "tuple", "shop.Order". Counts as a level, and its name as
+  // another one. A codec that does not carry tags writes the value alone.
+  virtual void begin_tagged(std::string_view type_name) { static_cast<void>(type_name); }
+  virtual void end_tagged() {}
 
   // The first error stays.
   void fail(Status status) {
@@ -172,6 +177,9 @@ class ONWARD_API Decoder {
   virtual Buffer table(std::string_view type_name) = 0;
   // The type name of the table that comes next; empty if the codec does not carry it, or for anything else.
   [[nodiscard]] virtual std::string_view table_name() = 0;
+  // The tag of the value that comes next, the outermost if it has several; empty if it has none, or if the codec
+  // does not carry tags. Everything else reads what is tagged as if it was not.
+  [[nodiscard]] virtual std::string_view tag() { return {}; }
   // Passes over one value of any kind.
   virtual void skip() = 0;
   // Where the value lies that was read last, for messages: "[1].line" is member `line` of the second

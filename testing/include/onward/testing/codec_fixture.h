@@ -43,6 +43,17 @@ class CodecConformance : public testing::TestWithParam<CodecCase> {
     return single(random.below(4), random.bytes(bytes + (GetParam().carries == Carries::kTable ? 8 : 0)));
   }
 
+  // The same as it is sent, every other one with tags.
+  Payload message(std::uint64_t n) const {
+    const DynamicValue value = generate(n);
+    Payload payload;
+    Random random(seed_ + n);
+    const auto tagged = [&](Encoder& encoder) { TaggedWriter(random, encoder).value(value); };
+    const Status status = n % 2 == 0 ? encode(*codec_, value, payload) : codec_->encode(tagged, payload);
+    EXPECT_TRUE(status.ok()) << status.to_string();
+    return payload;
+  }
+
   // The forms of a codec's only value: as a result, as an argument, no result, no arguments.
   [[nodiscard]] DynamicValue single(std::size_t form, Buffer bytes) const {
     DynamicValue value{bytes};

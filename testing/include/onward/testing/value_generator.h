@@ -143,6 +143,36 @@ class ValueGenerator {
   Random& random_;
 };
 
+// Writes a tree with up to two tags around each value in it.
+class TaggedWriter {
+ public:
+  TaggedWriter(Random& random, Encoder& encoder) : random_(random), encoder_(encoder) {}
+
+  void value(const DynamicValue& value) {
+    const std::size_t tags = random_.below(3);
+    for (std::size_t i = 0; i < tags; ++i) encoder_.begin_tagged(random_.text(12));
+    if (const auto* sequence = std::get_if<DynamicValue::Sequence>(&value.value)) {
+      encoder_.begin_sequence(sequence->size());
+      for (const DynamicValue& element : *sequence) this->value(element);
+      encoder_.end_sequence();
+    } else if (const auto* map = std::get_if<DynamicValue::Map>(&value.value)) {
+      encoder_.begin_map(map->size());
+      for (const auto& [key, member] : *map) {
+        encoder_.key(key);
+        this->value(member);
+      }
+      encoder_.end_map();
+    } else {
+      encode_value(encoder_, value);
+    }
+    for (std::size_t i = 0; i < tags; ++i) encoder_.end_tagged();
+  }
+
+ private:
+  Random& random_;
+  Encoder& encoder_;
+};
+
 // A message as it arrives: the body at an odd address, in memory that ends where it ends, so that a
 // sanitizer sees each byte that is read beyond it.
 class Delivery {
