@@ -21,7 +21,10 @@ Status decode(const Codec& codec, Payload& payload, DynamicValue& value) {
                          .body = payload.body.bytes(),
                          .storage = payload.body.empty() ? nullptr : &payload.body,
                          .segments = payload.segments};
-  return codec.decode(message, [&](Decoder& decoder) { decode_value(decoder, value); });
+  return codec.decode(message, [&](Decoder& decoder) {
+    static_cast<void>(decoder.tag());
+    decode_value(decoder, value);
+  });
 }
 
 Result<Payload> encode(const Codec& codec, const DynamicValue& value) {

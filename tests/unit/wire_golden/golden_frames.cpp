@@ -28,15 +28,20 @@ const Codec& flex() {
   return *codec;
 }
 
-template <class T>
-Message carrying(MessageKind kind, const T& value) {
+Message carrying(MessageKind kind, FunctionRef<void(Encoder&)> write) {
   Message message;
-  const Status encoded = flex().encode([&](Encoder& encoder) { encode_value(encoder, value); }, message.payload);
+  const Status encoded = flex().encode(write, message.payload);
   EXPECT_TRUE(encoded.ok()) << encoded.to_string();
   message.header.kind = kind;
   message.header.codec = flex().id();
   message.header.call_id = kCallId;
   return message;
+}
+
+template <class T>
+Message carrying(MessageKind kind, const T& value) {
+  const auto write = [&](Encoder& encoder) { encode_value(encoder, value); };
+  return carrying(kind, FunctionRef<void(Encoder&)>(write));
 }
 
 template <class R, class... Args>
@@ -210,6 +215,27 @@ std::vector<GoldenFrame> call_frames() {
   };
 }
 
+std::vector<GoldenFrame> tagged_frames() {
+  const auto write = [](Encoder& encoder) {
+    encoder.begin_tagged("demo.Pair");
+    encode_value(encoder, std::tuple(1, 2));
+    encoder.end_tagged();
+  };
+  return {{.name = "response_tagged",
+           .title = "# RESPONSE: (1, 2) with the tag \"demo.Pair\".\n",
+           .build = [write] { return carrying(MessageKind::kResponse, FunctionRef<void(Encoder&)>(write)); },
+           .check =
+               [](InboundMessage& message) {
+                 EXPECT_EQ(message.header.kind, MessageKind::kResponse);
+                 const Status asked = flex().decode(message, [](Decoder& decoder) {
+                   EXPECT_EQ(decoder.tag(), "demo.Pair");
+                   decoder.skip();
+                 });
+                 EXPECT_TRUE(asked.ok()) << asked.to_string();
+                 EXPECT_EQ((read<std::tuple<int, int>>(message)), std::tuple(1, 2));
+               }}};
+}
+
 std::vector<GoldenFrame> error_frames() {
   static const std::string kSignature = "(int32, int32) -> int32";
   static const Status kMismatch =
@@ -261,7 +287,7 @@ std::vector<GoldenFrame> control_frames() {
 
 std::vector<GoldenFrame> golden_frames() {
   std::vector<GoldenFrame> frames = control_frames();
-  for (auto* more : {&call_frames, &error_frames}) {
+  for (auto* more : {&call_frames, &tagged_frames, &error_frames}) {
     for (GoldenFrame& frame : (*more)()) frames.push_back(std::move(frame));
   }
   return frames;
