@@ -174,12 +174,14 @@ void Peer::on_all_failed() {
   const bool hopeless = tried_code_ != StatusCode::kUnavailable;
   for (Waiting& entry : waiting_) entry.fails = entry.call != nullptr && (hopeless || entry.call->fail_fast_);
   const Status failure = last_failure_;
-  // Until none is left: whoever is told may cancel others, so that entries move.
+  // Whoever is told may cancel others, and call again, which may even move those that are left to the front.
   for (bool again = true; std::exchange(again, false);) {
-    for (std::size_t i = 0; i < waiting_.size(); ++i) {
-      if (waiting_[i].call == nullptr || !waiting_[i].fails) continue;
+    std::uint64_t id = waiting_begin_;
+    for (; (id = std::max(id, waiting_begin_)) - waiting_begin_ < waiting_.size(); ++id) {
+      const Waiting& entry = waiting_[id - waiting_begin_];
+      if (entry.call == nullptr || !entry.fails) continue;
       again = true;
-      core_.caller.fail_locally(*waiting_[i].call, failure);
+      core_.caller.fail_locally(*entry.call, failure);
     }
   }
 }

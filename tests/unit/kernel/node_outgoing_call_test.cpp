@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Calls as the kernel sees them, of an owner that has no Future: what it is told, and how it ends them.
+#include <algorithm>
 #include <atomic>
 #include <deque>
 #include <functional>
@@ -198,6 +199,37 @@ TEST_F(NodeOutgoingCallTest, OneThatFailsMayCancelOthersThatFailWithIt) {
   EXPECT_EQ(told[0].error.code(), StatusCode::kUnavailable);
   EXPECT_EQ(told[1].error.code(), StatusCode::kAborted);
   EXPECT_EQ(a->statistics().calls_in_flight, 0U);
+}
+
+// Also where the list of those that wait is tidied up meanwhile.
+TEST_F(NodeOutgoingCallTest, ThoseThatFailTogetherDoSoInTheirOrder) {
+  NodeOptions client = options("a");
+  introduce(client, "nobody");
+  client.connect_backoff = client.connect_backoff_max = 1h;
+  a = start(std::move(client));
+  constexpr std::size_t kCalls = 200;
+  constexpr std::size_t kTidies = 150;
+  Told patient;
+  Told more;
+  std::vector<Told> told(kCalls);
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < kCalls; ++i) {
+    told[i].when_failed = [&, i] {
+      order.push_back(i);
+      if (i == kTidies) begin(*a, "nobody", "f", more);
+    };
+  }
+  on_kernel_thread(*a, [&] {
+    begin(*a, "nobody", "f", patient);
+    for (Told& each : told) begin(*a, to("nobody", {.fail_fast = true}), "f", each);
+  });
+  for (Told& each : told) expect_failed_once(each);
+  EXPECT_EQ(a->statistics().calls_in_flight, 2U);
+  EXPECT_EQ(order.size(), kCalls);
+  EXPECT_TRUE(std::ranges::is_sorted(order));
+  a->stop(0s);
+  expect_failed_once(patient);
+  expect_failed_once(more);
 }
 
 TEST_F(NodeOutgoingCallTest, AnUnknownFunctionMayBeItsOwnersToSeeTo) {
