@@ -25,9 +25,8 @@ std::uint32_t permit_bytes(const InboundMessage& message) noexcept {
 inline bool Link::is_for_last_function(const MessageHeader& header) const noexcept {
   const Function* function = last_function_;
   return function != nullptr && function->name().id == header.function_id &&
-         (header.signature == 0 || header.signature == function->signature().hash) &&
-         core_.codecs[header.codec] != nullptr && drain_ != Drain::kAcknowledged &&
-         !core_.stopped.load(std::memory_order_relaxed);
+         function->signature().agrees_with(header.signature) && core_.codecs[header.codec] != nullptr &&
+         drain_ != Drain::kAcknowledged && !core_.stopped.load(std::memory_order_relaxed);
 }
 
 bool Link::take_function(const MessageHeader& header) {
@@ -44,7 +43,7 @@ bool Link::take_function(const MessageHeader& header) {
     return refuse_with(StatusCode::kUnimplemented,
                        "codec " + std::to_string(header.codec) + " is not loaded in this node");
   }
-  if (header.signature != 0 && header.signature != function->signature().hash) {
+  if (!function->signature().agrees_with(header.signature)) {
     return refuse_with(StatusCode::kInvalidArgument, "the signatures differ", function->signature().text);
   }
   return refuse_with(StatusCode::kUnavailable, core_.draining

@@ -38,7 +38,8 @@ struct ONWARD_API FunctionName : Activity {
 // Names that begin so are the node's own: "onward.describe".
 inline constexpr std::string_view kReservedNames = "onward.";
 
-// "(int32, string) -> list<float64>", and its 32-bit hash, never 0, which requests carry.
+// "(int32, string) -> list<float64>", and its 32-bit hash, which requests carry. A hash is never 0; 0 in its place
+// stands for a signature that is not known, or that takes what it gets, and agrees with all.
 struct ONWARD_API Signature {
   std::string text;
   std::uint32_t hash = 0;
@@ -47,6 +48,9 @@ struct ONWARD_API Signature {
   std::vector<std::string> structs;
 
   explicit Signature(std::string signature_text, std::vector<std::string> struct_texts = {});
+  [[nodiscard]] bool agrees_with(std::uint32_t other) const noexcept {
+    return other == 0 || other == hash || hash == 0;
+  }
 };
 
 // How a function runs: see onward/function.h.

@@ -17,7 +17,7 @@
 namespace onward {
 
 // Grows with every change of what a module compiles against.
-inline constexpr std::uint32_t kModuleAbiVersion = 2;
+inline constexpr std::uint32_t kModuleAbiVersion = 3;
 
 // What this is the address of is there once in a program: see ModuleAbi.
 ONWARD_API extern const char module_runtime;  // NOLINT(readability-identifier-naming): as its descriptors

@@ -162,9 +162,8 @@ TEST_F(NodeFunctionTest, LimitsHoldForItAsForOthers) {
 // Answers with a string of so many bytes, which another thread has encoded.
 class Prepared final : public Function {
  public:
-  Prepared(std::string_view name, std::size_t bytes)
-      : Function(FunctionName::intern(name), detail::signature_of<std::string>(), RunMode::kDirect, ""),
-        bytes_(bytes) {}
+  Prepared(std::string_view name, std::size_t bytes, const Signature& signature = detail::signature_of<std::string>())
+      : Function(FunctionName::intern(name), signature, RunMode::kDirect, ""), bytes_(bytes) {}
   void invoke(IncomingCall& call) const noexcept override {
     Payload payload;
     std::thread([&] {
@@ -193,6 +192,26 @@ TEST_F(NodeFunctionTest, APayloadIsAnAnswerAsAResultIs) {
   EXPECT_EQ(status.trail()[0].function, "large");
   EXPECT_TRUE(wait_until_parked(*b, 0));
   EXPECT_EQ(lines.count("ended"), 0U) << lines.text();
+}
+
+TEST_F(NodeFunctionTest, ASignatureThatIsNotKnownAgreesWithAll) {
+  const Signature number = detail::signature_of<int, int>();
+  const Signature text = detail::signature_of<std::string>();
+  EXPECT_TRUE(number.agrees_with(number.hash));
+  EXPECT_TRUE(number.agrees_with(0));
+  EXPECT_FALSE(number.agrees_with(text.hash));
+  static const Signature any = [] {
+    Signature made("(any...) -> any");
+    made.hash = 0;
+    return made;
+  }();
+  start_pair([](FunctionTable& table) {
+    ASSERT_TRUE(table.insert(std::make_unique<Prepared>("any", 10, any), nullptr).ok());
+    ASSERT_TRUE(table.insert(std::make_unique<Prepared>("text", 10), nullptr).ok());
+  });
+  EXPECT_EQ(rpc_sync(*a, "b", remote<std::string(int)>("any"), 1), std::string(10, 'x'));
+  EXPECT_EQ(rpc_sync(*a, "b", remote<std::string()>("any")), std::string(10, 'x'));
+  EXPECT_EQ(error_of(rpc_async(*a, "b", remote<std::string(int)>("text"), 1)).code(), StatusCode::kInvalidArgument);
 }
 
 }  // namespace
