@@ -24,7 +24,7 @@ SIZE_REASON = re.compile(r"^\s*(//|#) size: \S", re.MULTILINE)
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]')
 # Where "x/y.h" may be found; see the include roots in meson.build.
 PRIVATE_INCLUDE_ROOTS = [
-    "base/src", "runtime/src", "kernel/src", "transports", "codecs", "modules", "node", "tests", "bench",
+    "base/src", "runtime/src", "kernel/src", "transports", "codecs", "modules", "node", "python/src", "tests", "bench",
 ]
 # Headers that are installed lie below one of these.
 PUBLIC_FOLDER = re.compile(r"^.*?include/(?=onward/)")
@@ -35,6 +35,7 @@ PRIVATE_LIBRARIES = [
     ("CLI/", ("node/command_line/parse.cpp", "bench/"), "only node/command_line/parse.cpp knows CLI11"),
     ("systemd/", ("node/service_manager.cpp",), "only node/service_manager.cpp knows libsystemd"),
     ("openssl/", ("transports/tls/", "bench/", "tests/"), "only transports/tls knows OpenSSL"),
+    ("pybind11/", ("python/src/",), "only python/src knows Python"),
 ]
 
 

@@ -29,7 +29,7 @@ from run_debian import MOST_EXPOSED
 from run_package import CONSUMER, GREETED, Wrong, expect, needed_libraries, run
 from tap import Tap, selected
 
-PACKAGES = ["libonward0", "libonward-dev", "onward"]
+PACKAGES = ["libonward0", "libonward-dev", "onward", "python3-onward"]
 USER = "onward"
 PATIENCE_S = 30
 # Where there is something of a node, or was.
@@ -181,6 +181,13 @@ class Packages:
         node.send_signal(signal.SIGTERM)
         told.expect(["STOPPING=1"])
         expect(node.wait(PATIENCE_S), 0, "the node's exit status")
+
+    def test_python(self):
+        """As Debian's own interpreter finds it, with a module in C++ from beside it."""
+        lines = ["import onward.rpc as rpc", "rpc.init_rpc(config={'name': 'me', 'modules': [{'name': 'rfc', 'dst': 'me'}]})",
+                 "print(rpc.rpc_sync('me', 'rfc.my_add_2', (1, 2)))", "rpc.shutdown()"]
+        if (printed := run(["/usr/bin/python3", "-c", "\n".join(lines)], PYTHONPATH="")).splitlines()[-1] != "3":
+            raise Wrong(f"a call in Python printed {printed!r}")
 
     def test_unit(self):
         unit = Unit()

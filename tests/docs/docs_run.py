@@ -16,6 +16,8 @@ STOP_LIMIT_S = 10
 LOG_TAIL_LINES = 10
 # What a node prints when it can be called.
 READY = re.compile(r"^ready ", re.MULTILINE)
+# A sanitizer's build has no Python package; what needs it is only read.
+USES_PACKAGE = re.compile(r"^(?:import|from) onward\b", re.MULTILINE)
 
 
 def pattern(expected):
@@ -38,6 +40,10 @@ class Session:
         self.folder, self.slow = folder, slow
         self.directory = folder  # where commands run
         self.environment = dict(os.environ, HOME=str(folder), TMPDIR=str(folder), LC_ALL="C.UTF-8")
+        # The folder of the Python package `onward`, where it was built.
+        self.package = os.environ.get("ONWARD_PYTHON")
+        if self.package:
+            self.environment["PYTHONPATH"] = self.package
         self.onward = onward
         if onward:
             self.environment["PATH"] = f"{os.path.dirname(onward)}:{os.environ['PATH']}"
@@ -105,8 +111,12 @@ class Session:
             compile(source, path, "exec")
         except SyntaxError as error:
             raise DocsError(f"line {error.lineno} of the block: {error.msg}") from error
-        if run:
+        if not run:
+            return
+        if self.package or not USES_PACKAGE.search(source):
             self.run([sys.executable, path], "python3")
+        else:
+            self.printed = None
 
     def background_logs(self):
         """What the nodes in the background have printed lately, for a failure's reader."""

@@ -87,7 +87,7 @@ class Runner:
         session = self.sessions[block.page.name]
         text = block.page.with_ports(block.text)
         if "output" in block.flags:
-            return check_output(text, session.printed)
+            return check_output(text, session.printed) if session.printed is not None else None
         if block.language == "cpp":
             compiled = self.compiled.get(block.place)
             if compiled and (program := compiled.result()):
