@@ -150,6 +150,11 @@ def _start_world(config: dict[str, Any], label: str, membership: Membership, tra
     listen = list(config.get("listen", []))
     config["listen"] = listen + [{"url": url, "insecure": True} if insecure and url.startswith("tcp:") else url
                                  for url in urls]
+    # The others may come up before node 0 does: that is no news, and it is tried again soon.
+    config.setdefault("connect", {}).setdefault("backoff_max_ms", 500)
+    quiet = config.get("log") == {"level": "warning"}
+    if quiet:
+        config["log"] = {"level": "error"}
     membership.prepare()
     name = _core.start(to_toml(config), label, pickle)
     try:
@@ -157,6 +162,8 @@ def _start_world(config: dict[str, Any], label: str, membership: Membership, tra
     except BaseException:
         _core.stop(0)
         raise
+    if quiet:
+        _core.set_log_level("warning")
     _workers.set_world(names)
     _membership = membership
 

@@ -169,7 +169,7 @@ bool is_torch_tensor(PyObject* value) {
 Encoded encode_torch(Encoder& encoder, PyObject* value) {
   // Detached from the graph of gradients, and contiguous.
   const py::object plain =
-      py::reinterpret_steal<py::object>(PyObject_CallMethod(value_helpers().ptr(), "plain_torch", "O", value));
+      py::reinterpret_steal<py::object>(PyObject_CallMethod(value_helpers().ptr(), "plain_torch", "(O)", value));
   if (!plain) return Encoded::kFailed;
   const py::object method = py::reinterpret_steal<py::object>(PyObject_GetAttrString(plain.ptr(), "__dlpack__"));
   if (!method) return Encoded::kFailed;

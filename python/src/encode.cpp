@@ -159,7 +159,7 @@ bool encode_set(Encoder& encoder, PyObject* set) {
 // What onward/_values.py knows: (tag, plain value), or None.
 bool encode_converted(Encoder& encoder, PyObject* value) {
   const py::object converted =
-      py::reinterpret_steal<py::object>(PyObject_CallMethod(value_helpers().ptr(), "to_plain", "O", value));
+      py::reinterpret_steal<py::object>(PyObject_CallMethod(value_helpers().ptr(), "to_plain", "(O)", value));
   if (!converted) return refuse_python_error(encoder, value);
   if (converted.is_none()) {
     return refuse(encoder,

@@ -43,7 +43,7 @@ py::list trail_of(const Status& status) {
 
 Status status_of_exception(PyObject* exception) {
   const py::object status =
-      py::reinterpret_steal<py::object>(PyObject_CallMethod(error_helpers().ptr(), "to_status", "O", exception));
+      py::reinterpret_steal<py::object>(PyObject_CallMethod(error_helpers().ptr(), "to_status", "(O)", exception));
   if (status) return status.cast<Status>();
   // An exception whose own str() raises, for one.
   PyErr_Clear();
@@ -69,7 +69,7 @@ Status status_of_python_error() {
 
 py::object exception_of(const Status& error) {
   py::object exception = py::reinterpret_steal<py::object>(
-      PyObject_CallMethod(error_helpers().ptr(), "from_status", "O", py::cast(error).ptr()));
+      PyObject_CallMethod(error_helpers().ptr(), "from_status", "(O)", py::cast(error).ptr()));
   if (exception) return exception;
   PyErr_Clear();
   return py::reinterpret_steal<py::object>(PyObject_CallFunction(PyExc_RuntimeError, "s", error.to_string().c_str()));

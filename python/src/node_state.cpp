@@ -215,7 +215,7 @@ const KnownPeer* find_peer(PyObject* to) {
   py::object name = py::reinterpret_borrow<py::object>(to);
   if (!PyUnicode_Check(to)) {
     name = py::reinterpret_steal<py::object>(
-        PyObject_CallMethod(py::module_::import("onward._workers").ptr(), "name_of", "O", to));
+        PyObject_CallMethod(py::module_::import("onward._workers").ptr(), "name_of", "(O)", to));
     if (!name) return nullptr;
   }
   const Node& node = *NodeState::node();
@@ -239,6 +239,9 @@ void bind_node(py::module_& module) {
   module.def("listening", &listening);
   module.def("statistics", &statistics);
   module.def("peer_states", &peer_states);
+  module.def("set_log_level", [](const std::string& level) {
+    set_log_level(level == "error" ? LogLevel::kError : LogLevel::kWarning);
+  });
   module.def("node_name", []() -> py::object {
     const Node* node = NodeState::node();
     return node == nullptr ? py::none() : py::object(py::str(node->name()));

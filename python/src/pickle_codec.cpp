@@ -38,7 +38,7 @@ Status check_pickle(const Codec& codec, const PeerIdentity* who) {
 
 Status pickle(PyObject* value, Payload& out) {
   const py::object parts =
-      py::reinterpret_steal<py::object>(PyObject_CallMethod(value_helpers().ptr(), "pickle_value", "O", value));
+      py::reinterpret_steal<py::object>(PyObject_CallMethod(value_helpers().ptr(), "pickle_value", "(O)", value));
   if (!parts) return status_of_python_error();
   PyObject* body = PyTuple_GET_ITEM(parts.ptr(), 0);
   out.body =

@@ -75,7 +75,7 @@ const FunctionName* look_up_name(PyObject* function) {
   const py::object text = PyUnicode_Check(function)
                               ? py::reinterpret_borrow<py::object>(function)
                               : py::reinterpret_steal<py::object>(PyObject_CallMethod(
-                                    py::module_::import("onward._functions").ptr(), "name_of", "O", function));
+                                    py::module_::import("onward._functions").ptr(), "name_of", "(O)", function));
   if (!text) return nullptr;
   return &FunctionName::intern(text.cast<std::string>());
 }
