@@ -18,7 +18,7 @@ from . import _core
 
 logger = logging.getLogger("onward")
 
-_MAX_TRACEBACK = 16_000  # characters: the end of a longer one travels
+_MAX_TRACEBACK = 16_000  # characters: the middle of a longer one stays
 
 
 class StatusCode(enum.IntEnum):
@@ -79,13 +79,14 @@ class RpcError(RuntimeError):
         return "\n".join(lines)
 
     def __reduce__(self) -> Any:
-        return (_restore, (type(self), self.message, self.details, int(self.code), self.trail, self.type))
+        state = {key: value for key, value in vars(self).items() if key != "_onward_status"}
+        return (_restore, (type(self), self.message, int(self.code)), state)
 
 
-def _restore(cls: type, message: str, details: Any, code: int, trail: list[Hop], type_name: str) -> RpcError:
-    error: RpcError = cls(message, details, code=StatusCode(code))
-    error.trail = trail
-    error.type = type_name
+def _restore(cls: type, message: str, code: int) -> RpcError:
+    # Not by its own __init__(), which may take other arguments.
+    error: RpcError = cls.__new__(cls, message)
+    RpcError.__init__(error, message, code=StatusCode(code))
     return error
 
 
@@ -183,7 +184,22 @@ def _type_name(cls: type) -> str:
 
 def _traceback_of(error: BaseException) -> str:
     text = "".join(traceback.format_exception(error)).rstrip("\n")
-    return text if len(text) <= _MAX_TRACEBACK else "(…)" + text[-_MAX_TRACEBACK:]
+    if len(text) <= _MAX_TRACEBACK:
+        return text
+    return text[:_MAX_TRACEBACK // 4] + "\n(…)\n" + text[-_MAX_TRACEBACK * 3 // 4:]
+
+
+def _text_of(error: BaseException) -> str:
+    name = _type_name(type(error))
+    try:
+        text = str(error) or name
+    except Exception:
+        text = name
+    return _sendable(text)
+
+
+def _sendable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def to_status(error: BaseException) -> _core.Status:
@@ -192,34 +208,41 @@ def to_status(error: BaseException) -> _core.Status:
     status: Optional[_core.Status] = getattr(error, "_onward_status", None)
     if status is not None:
         return status
-    code = StatusCode.UNKNOWN
+    trace = _sendable(_traceback_of(error))
     if isinstance(error, RpcError):
-        code = error.code
-        if type(error) is _CLASSES.get(int(code)):
-            return _core.Status(int(code), error.message, "", _detail(error, [], _traceback_of(error)))
-    text = str(error) or _type_name(type(error))
-    try:
-        detail = _detail(error, list(error.args), _traceback_of(error))
-        made = _core.Status(int(code), text, _type_name(type(error)), detail)
-        if made.detail is None:  # its arguments are too large, or of what cannot be sent
-            made = _core.Status(int(code), text, _type_name(type(error)), _detail(error, None, _traceback_of(error)))
+        name = "" if type(error) in (RpcError, _CLASSES.get(int(error.code))) else _type_name(type(error))
+        text = _sendable(str(error.message))
+        made = _core.Status(int(error.code), text, name, {**_detail(error, trace), "details": error.details})
+        if made.detail is None:  # its details are too large, or of what cannot be sent; the message says so
+            made = _core.Status(int(error.code), made.message, name, _detail(error, trace))
         return made
-    except Exception:
-        return _core.Status(int(code), text, _type_name(type(error)))
+    text, name = _text_of(error), _type_name(type(error))
+    made = _core.Status(int(StatusCode.UNKNOWN), text, name, _detail(error, trace))
+    if made.detail is None:  # what it is made of is too large, or cannot be sent
+        made = _core.Status(int(StatusCode.UNKNOWN), text, name, {**_detail(error, trace), "args": None, "state": {}})
+    return made
 
 
-def _detail(error: BaseException, args: Optional[list[Any]], trace: str) -> dict[str, Any]:
+def _detail(error: BaseException, trace: str) -> dict[str, Any]:
+    """How to make it again. Attributes that cannot be sent are left out."""
     cls = type(error)
-    detail: dict[str, Any] = {"module": cls.__module__, "name": cls.__qualname__, "traceback": trace, "args": args}
-    if isinstance(error, RpcError) and error.details is not None:
-        detail["details"] = error.details
-    state = {key: value for key, value in vars(error).items() if not key.startswith("_")}
-    if args is not None and state and not isinstance(error, RpcError):
-        detail["state"] = state
+    args = list(error.args)
+    if isinstance(error, RpcError):
+        args = [error.message]
+    elif isinstance(error, OSError) and cls.__reduce__ is OSError.__reduce__:
+        args = list(error.__reduce__()[1])  # has the names of files
+    known = {"message", "details", "trail", "type", "code"} if isinstance(error, RpcError) else set()
+    state = {key: value for key, value in vars(error).items()
+             if key not in known and key not in ("_onward_status", "__notes__")
+             and _core.Status(int(StatusCode.UNKNOWN), "", "", [value]).detail is not None}
+    detail = {"module": cls.__module__, "name": cls.__qualname__, "traceback": trace, "args": args, "state": state}
+    if isinstance(error, BaseExceptionGroup):
+        detail["args"] = [error.message]
+        detail["exceptions"] = [_detail(each, "") for each in error.exceptions]
     return detail
 
 
-def _rebuilt(detail: dict[str, Any]) -> Optional[BaseException]:
+def _rebuilt(detail: dict[str, Any], code: int = 0, message: str = "") -> Optional[BaseException]:
     """The exception as its own type, where that is imported here and can be made."""
     module, name, args = detail.get("module"), detail.get("name"), detail.get("args")
     if not isinstance(module, str) or not isinstance(name, str) or not isinstance(args, list):
@@ -227,23 +250,27 @@ def _rebuilt(detail: dict[str, Any]) -> Optional[BaseException]:
     found: Any = builtins if module == "builtins" else sys.modules.get(module)
     for part in name.split("."):
         found = getattr(found, part, None)
-    if not isinstance(found, type) or not issubclass(found, BaseException) or issubclass(found, RpcError) and not args:
+    if not isinstance(found, type) or not issubclass(found, BaseException):
         return None
     # What ends a program, or a generator, ends those where it was raised.
     if not issubclass(found, Exception) or issubclass(found, (StopIteration, StopAsyncIteration)):
         return None
     try:
-        error = found(*args)
+        if issubclass(found, BaseExceptionGroup):
+            inner = [_rebuilt(each) for each in detail["exceptions"]]
+            if None in inner:
+                return None
+            args.append(inner)
+        # Not by its own __init__(), which may take other arguments than it has kept, or make others of them.
+        error: BaseException = found.__new__(found, *args)
+        if isinstance(error, RpcError):
+            RpcError.__init__(error, message or args[0], detail.get("details"), code=StatusCode(code or found.code))
+        else:
+            next(cls for cls in found.__mro__ if cls.__module__ == "builtins").__init__(error, *args)
         for key, value in (detail.get("state") or {}).items():
             setattr(error, key, value)
     except Exception:
-        try:  # made of other arguments than it has kept
-            error = found.__new__(found, *args)
-            error.args = tuple(args)
-            for key, value in (detail.get("state") or {}).items():
-                setattr(error, key, value)
-        except Exception:
-            return None
+        return None
     return error
 
 
@@ -251,7 +278,7 @@ def from_status(status: _core.Status) -> BaseException:
     """The exception that stands for it here."""
     detail = status.detail
     is_python = status.detail_type == "python.exception" and isinstance(detail, dict)
-    error = _rebuilt(detail) if is_python and status.type else None
+    error = _rebuilt(detail, status.code, status.message) if is_python and status.type else None
     if error is None:
         cls = _CLASSES.get(status.code, Unknown)
         made = cls(status.message, detail.get("details") if is_python else detail, code=StatusCode(status.code))
@@ -260,7 +287,6 @@ def from_status(status: _core.Status) -> BaseException:
         error = made
     elif isinstance(error, RpcError):
         error.trail = [Hop(*hop) for hop in status.trail]
-        error.details = detail.get("details")
     if is_python and detail.get("traceback"):
         where = ", ".join(f'node "{hop[0]}"' + (f", {hop[1]}" if hop[1] else "") for hop in status.trail[:1])
         error.add_note(f"Remote traceback ({where or 'of this node'}):\n" + _indented(detail["traceback"]))

@@ -46,6 +46,8 @@ def _load(config: Optional[Config]) -> tuple[dict[str, Any], Optional[str], str]
         return {}, None, "init_rpc()"
     if isinstance(config, Mapping):
         return dict(config), None, "init_rpc(config=…)"
+    if not isinstance(config, (str, os.PathLike)):
+        raise InvalidArgument(f"init_rpc(): config must be the path of a file, or a dict, not {config!r}")
     path = os.fspath(config)
     with open(path, "rb") as file:
         text = file.read().decode()
@@ -58,7 +60,9 @@ def _load(config: Optional[Config]) -> tuple[dict[str, Any], Optional[str], str]
 def _seconds_ms(seconds: Optional[float]) -> Union[int, str]:
     if seconds is None or seconds == 0:
         return "none"
-    return max(1, round(seconds * 1000))
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
+        raise InvalidArgument(f"init_rpc(): timeout must be seconds, or None for ever, not {seconds!r}")
+    return max(1, round(seconds * 1000)) if seconds < 1e9 else "none"
 
 
 def _merged(config: dict[str, Any], name: Optional[str], listen: Any, peers: Any, timeout: Any,
@@ -67,8 +71,12 @@ def _merged(config: dict[str, Any], name: Optional[str], listen: Any, peers: Any
     if name is not None:
         merged["name"] = name
     if listen is not None:
+        if not isinstance(listen, Iterable):
+            raise InvalidArgument(f"init_rpc(): listen must be a URL, or a list of them, not {listen!r}")
         merged["listen"] = [listen] if isinstance(listen, (str, Mapping)) else list(listen)
     if peers is not None:
+        if not isinstance(peers, Mapping):
+            raise InvalidArgument(f"init_rpc(): peers must be a dict of names and URLs, not {peers!r}")
         merged["peers"] = {**merged.get("peers", {}), **peers}
     if timeout != -1:
         merged["calls"] = {**merged.get("calls", {}), "timeout_ms": _seconds_ms(timeout)}
@@ -131,7 +139,7 @@ def init_rpc(name: Optional[str] = None, backend: Optional[BackendType] = None, 
     if not given:  # a library is silent where all is well
         merged["log"] = {"level": "warning"}
     with _lock:
-        _functions.allow(serve)
+        _functions.allow([serve] if isinstance(serve, str) else serve)
         if not is_world:
             _workers.set_world([])
             _core.start(text if text is not None else to_toml(merged), label, pickle)
@@ -144,7 +152,7 @@ def _start_world(config: dict[str, Any], label: str, membership: Membership, tra
                  pickle: bool) -> None:
     global _membership
     master = membership.master
-    urls = listen_urls(master, transport)
+    urls, join_timeout = listen_urls(master, transport), _join_timeout()
     if master.rank == 0:
         urls = [url for url in urls if not url.startswith("tcp:")] + [master.url]
     listen = list(config.get("listen", []))
@@ -158,13 +166,13 @@ def _start_world(config: dict[str, Any], label: str, membership: Membership, tra
     membership.prepare()
     name = _core.start(to_toml(config), label, pickle)
     try:
-        names = membership.join(name, _own_urls(transport), _join_timeout())
+        _workers.set_world(membership.join(name, _own_urls(transport), _join_timeout()))
+        membership.wait_until_all_are_ready(name, _join_timeout())
     except BaseException:
         _core.stop(0)
         raise
     if quiet:
         _core.set_log_level("warning")
-    _workers.set_world(names)
     _membership = membership
 
 
@@ -176,7 +184,11 @@ def _own_urls(transport: str) -> list[str]:
 
 
 def _join_timeout() -> float:
-    return float(os.environ.get("ONWARD_JOIN_TIMEOUT", 300))
+    text = os.environ.get("ONWARD_JOIN_TIMEOUT", "300")
+    try:
+        return float(text)
+    except ValueError:
+        raise InvalidArgument(f"init_rpc(): ONWARD_JOIN_TIMEOUT is {text!r} in the environment, and must be seconds") from None
 
 
 def shutdown(graceful: bool = True, timeout: Optional[float] = 0) -> None:

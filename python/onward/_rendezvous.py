@@ -1,8 +1,8 @@
 """How nodes that only know a rank find each other: all of them tell node 0 where they listen, and it tells all.
 
-Node 0 serves this as any other function. Joining is a call that is answered when everybody has joined, leaving is one
-that is answered when everybody has left; and a call that every other node keeps open meanwhile tells node 0 when one
-has died.
+Node 0 serves this as any other function. Joining is a call that is answered when everybody has joined; then each says
+that it knows the others, and is answered when everybody does; leaving is answered when everybody has left.
+A call that every other node keeps open meanwhile tells node 0 when one has died.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Optional
 
 from . import _core
 from ._core import Future
-from ._errors import AlreadyExists, FailedPrecondition, InvalidArgument, RpcError
+from ._errors import AlreadyExists, FailedPrecondition, InvalidArgument, RpcError, Unavailable
 from ._functions import _ASYNC, async_function
 
 logger = logging.getLogger("onward")
@@ -123,6 +123,7 @@ class _Member:
     joined: Future[Any] = field(default_factory=Future)
     stay: Optional[Future[Any]] = None
     watch: Any = None
+    ready: bool = False
     left: bool = False
 
 
@@ -132,6 +133,7 @@ class _World:
     def __init__(self) -> None:
         self.size = 0
         self.members: dict[int, _Member] = {}
+        self.all_ready: Future[None] = Future()
         self.all_left: Future[None] = Future()
 
     def join(self, name: str, rank: int, size: int, where: str, urls: list[str]) -> Future[Any]:
@@ -159,11 +161,20 @@ class _World:
             member.watch = call.on_cancel(lambda reason: self.leave(rank, died=True))
         return member.stay
 
+    def ready(self, rank: int) -> Future[None]:
+        self.members[rank].ready = True
+        if all(member.ready for member in self.members.values()) and not self.all_ready.done():
+            self.all_ready.set_result(None)
+        return self.all_ready
+
     def leave(self, rank: int, died: bool = False) -> Future[None]:
         member = self.members.get(rank)
         if member is not None and not member.left:
             if died:
                 logger.warning('node "%s" (rank %d) is gone, and has not called shutdown()', member.name, rank)
+                if not self.all_ready.done():
+                    self.all_ready.set_exception(
+                        Unavailable(f'node "{member.name}" (rank {rank}) has joined, and is gone before all had'))
             member.left = True
             if len(self.members) == self.size and all(m.left for m in self.members.values()):
                 self.end_stays()
@@ -191,12 +202,18 @@ def _stay(rank: int) -> Future[Any]:
 
 
 @async_function
+def _ready(rank: int) -> Future[None]:
+    return _world.ready(rank)
+
+
+@async_function
 def _leave(rank: int) -> Future[None]:
     return _world.leave(rank)
 
 
 _core.add_handler("python.join", _join, _ASYNC, "Joins the nodes that node 0 brings together.")
 _core.add_handler("python.stay", _stay, _ASYNC, "Is not answered: tells node 0 when a node has died.")
+_core.add_handler("python.ready", _ready, _ASYNC, "Is answered when all nodes know each other.")
 _core.add_handler("python.leave", _leave, _ASYNC, "Is answered when all nodes have left.")
 
 
@@ -235,6 +252,11 @@ class Membership:
             self.stays = _core.rpc_async(self.master.url, "python.stay", (self.master.rank,), timeout=None)
             self.stays.then(lambda done: done.exception())
         return [other for other, _, _ in world]
+
+    def wait_until_all_are_ready(self, name: str, timeout: float) -> None:
+        """Until then, a node that is called might not know whom to call itself."""
+        to = name if self.master.rank == 0 else self.master.url
+        _core.rpc_sync(to, "python.ready", (self.master.rank,), timeout=timeout)
 
     def leave(self, name: str, timeout: Optional[float]) -> None:
         """Waits until everybody leaves."""

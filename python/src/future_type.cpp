@@ -280,7 +280,7 @@ PyMethodDef methods[] = {
     {"done", future_done, METH_NOARGS, "done() -> bool: whether it has a value, or has failed."},
     {"value", future_value, METH_NOARGS, "value(): the value; raises the error, or RpcError where it is not done yet."},
     {"result", future_value, METH_NOARGS, "As value()."},
-    {"wait", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(future_wait)), METH_VARARGS | METH_KEYWORDS,
+    {"wait", as_c_function(future_wait), METH_VARARGS | METH_KEYWORDS,
      "wait(timeout=None): blocks this thread until it is done; then the value, or raises the error. Any number of "
      "times,\n"
      "from any thread but the event thread. Raises DeadlineExceeded after `timeout` seconds; the Future goes on."},

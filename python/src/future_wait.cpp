@@ -29,7 +29,7 @@ struct FutureCore::Waiter {
 namespace {
 
 std::mutex all_mutex;
-FutureCore::Waiter* all = nullptr;
+FutureCore::Waiter* all_waiters = nullptr;
 
 }  // namespace
 
@@ -41,7 +41,7 @@ FutureCore::Waiter* FutureCore::wake(Waiter& waiter) noexcept {
 
 void FutureCore::end_waits(const Status& reason) noexcept {
   const std::lock_guard lock(all_mutex);
-  for (Waiter* waiter = all; waiter != nullptr; waiter = waiter->next_of_all) {
+  for (Waiter* waiter = all_waiters; waiter != nullptr; waiter = waiter->next_of_all) {
     waiter->ended = reason;
     sem_post(&waiter->semaphore);
   }
@@ -55,10 +55,10 @@ bool FutureCore::enter(Waiter& waiter) noexcept {
     waiters_ = &waiter;
   }
   const std::lock_guard lock(all_mutex);
-  waiter.next_of_all = all;
-  waiter.previous_of_all = &all;
-  if (all != nullptr) all->previous_of_all = &waiter.next_of_all;
-  all = &waiter;
+  waiter.next_of_all = all_waiters;
+  waiter.previous_of_all = &all_waiters;
+  if (all_waiters != nullptr) all_waiters->previous_of_all = &waiter.next_of_all;
+  all_waiters = &waiter;
   return true;
 }
 

@@ -86,6 +86,13 @@ class AnyThreadRef {
   PyObject* object_ = nullptr;
 };
 
+// A function for a PyMethodDef, which says by its flags what it takes.
+template <class F>
+[[nodiscard]] PyCFunction as_c_function(F* function) noexcept {
+  // NOLINTNEXTLINE(bugprone-casting-through-void): so says Python's own documentation
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(function));
+}
+
 // Whether the interpreter is going away, or this process was forked from the one that has the threads.
 [[nodiscard]] bool is_over() noexcept;
 // In the child of a fork: none of the threads is there.

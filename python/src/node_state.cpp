@@ -239,9 +239,8 @@ void bind_node(py::module_& module) {
   module.def("listening", &listening);
   module.def("statistics", &statistics);
   module.def("peer_states", &peer_states);
-  module.def("set_log_level", [](const std::string& level) {
-    set_log_level(level == "error" ? LogLevel::kError : LogLevel::kWarning);
-  });
+  module.def("set_log_level",
+             [](const std::string& level) { set_log_level(level == "error" ? LogLevel::kError : LogLevel::kWarning); });
   module.def("node_name", []() -> py::object {
     const Node* node = NodeState::node();
     return node == nullptr ? py::none() : py::object(py::str(node->name()));

@@ -194,11 +194,6 @@ PyObject* rpc_sync(PyObject*, PyObject* const* args, Py_ssize_t count, PyObject*
   });
 }
 
-template <class F>
-PyCFunction as_c_function(F* function) {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(function));
-}
-
 PyMethodDef functions[] = {
     {"rpc_async", as_c_function(rpc_async), METH_FASTCALL | METH_KEYWORDS,
      "rpc_async(to, func, args=None, kwargs=None, timeout=-1, codec=None) -> Future: calls func at the node `to`."},
