@@ -20,6 +20,7 @@ namespace onward {
 struct alignas(16) Buffer::Block {
   std::atomic<std::uint32_t> references{1};
   bool wrapped = false;
+  bool writable = true;
   std::size_t allocated = 0;  // bytes of the whole allocation, this header included
 
   std::byte* begin() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
@@ -134,12 +135,19 @@ Buffer Buffer::wrap(std::span<const std::byte> bytes, std::move_only_function<vo
   constexpr std::size_t kWhole = pool_aligned(sizeof(Block) + sizeof(WrappedRelease));
   auto* block = new (pool_allocate(kWhole)) Block;
   block->wrapped = true;
+  block->writable = false;
   block->allocated = kWhole;
   new (block->begin()) WrappedRelease{std::move(release)};
   Buffer buffer;
   buffer.block_ = block;
   buffer.data_ = const_cast<std::byte*>(bytes.data());
   buffer.size_ = bytes.size();
+  return buffer;
+}
+
+Buffer Buffer::wrap_writable(std::span<std::byte> bytes, std::move_only_function<void()> release) {
+  Buffer buffer = wrap(bytes, std::move(release));
+  buffer.block_->writable = true;
   return buffer;
 }
 
@@ -169,7 +177,7 @@ void Buffer::release(Block* block) noexcept {
 }
 
 bool Buffer::unique() const noexcept {
-  return block_ != nullptr && !block_->wrapped && block_->references.load(std::memory_order_acquire) == 1;
+  return block_ != nullptr && block_->writable && block_->references.load(std::memory_order_acquire) == 1;
 }
 
 std::byte* Buffer::mutable_data() noexcept { return data_; }
@@ -182,7 +190,7 @@ std::size_t Buffer::capacity() const noexcept {
 void Buffer::resize(std::size_t bytes) noexcept { size_ = std::min(bytes, capacity()); }
 
 std::size_t Buffer::header_room() const noexcept {
-  return unique() ? static_cast<std::size_t>(data_ - block_->begin()) : 0;
+  return unique() && !block_->wrapped ? static_cast<std::size_t>(data_ - block_->begin()) : 0;
 }
 
 std::byte* Buffer::prepend(std::size_t bytes) noexcept {

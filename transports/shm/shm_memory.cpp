@@ -62,7 +62,10 @@ Result<std::unique_ptr<ShmMemory>> ShmMemory::map(const FileDescriptor& descript
   }
   std::byte* base = map_bytes(descriptor.get(), sizes.whole(), PROT_READ);
   if (base == nullptr) return no_memory("mmap of the peer's memory");
-  return std::unique_ptr<ShmMemory>(new ShmMemory(sizes, base, FileDescriptor()));
+  std::unique_ptr<ShmMemory> memory(new ShmMemory(sizes, base, FileDescriptor()));
+  // A peer may have sealed it against that.
+  memory->payloads_writable_ = ::mprotect(memory->payloads(), sizes.payload_bytes, PROT_READ | PROT_WRITE) == 0;
+  return memory;
 }
 
 ShmMemory::~ShmMemory() { ::munmap(base_, sizes_.whole()); }

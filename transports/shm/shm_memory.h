@@ -60,7 +60,8 @@ class ShmMemory {
  public:
   // Memory of this process to write to; sealed. UNAVAILABLE if the system gives none.
   [[nodiscard]] static Result<std::unique_ptr<ShmMemory>> create(const ShmSizes& sizes);
-  // The peer's, to read. INVALID_ARGUMENT unless it is memory that cannot shrink, as large as these sizes need.
+  // The peer's, to read; its payloads also to write, so that who gets one has it to himself. INVALID_ARGUMENT unless it
+  // is memory that cannot shrink, as large as these sizes need.
   [[nodiscard]] static Result<std::unique_ptr<ShmMemory>> map(const FileDescriptor& descriptor, const ShmSizes& sizes);
   ~ShmMemory();
   ShmMemory(const ShmMemory&) = delete;
@@ -74,6 +75,7 @@ class ShmMemory {
   [[nodiscard]] ShmControl& control() const noexcept { return *reinterpret_cast<ShmControl*>(base_); }
   [[nodiscard]] std::byte* ring() const noexcept { return base_ + kRingOffset; }
   [[nodiscard]] std::byte* payloads() const noexcept { return ring() + sizes_.ring_bytes; }
+  [[nodiscard]] bool payloads_writable() const noexcept { return payloads_writable_; }
   // Gives the first `bytes` of the payloads' memory back to the system; they read as zeros.
   void forget_payloads(std::uint64_t bytes) const noexcept;
 
@@ -84,6 +86,7 @@ class ShmMemory {
   ShmSizes sizes_;
   std::byte* base_;
   FileDescriptor descriptor_;
+  bool payloads_writable_ = true;
 };
 
 // Both ends' memory, as one of them has it mapped.

@@ -83,7 +83,7 @@ Result<Buffer> ShmPayloads::open(const Place& place, std::uint64_t bytes) {
                                                   std::to_string(area) + " bytes of shared memory");
   }
   active_ = true;
-  const std::span<const std::byte> there(pair_->peer->payloads() + place.offset, bytes);
+  const std::span<std::byte> there(pair_->peer->payloads() + place.offset, bytes);
   const auto release = [](const ShmPair& pair, const Place& which) {
     pair.own->control().released[which.slot].store(which.generation, std::memory_order_release);
   };
@@ -97,10 +97,12 @@ Result<Buffer> ShmPayloads::open(const Place& place, std::uint64_t bytes) {
     }
   }
   kept_->fetch_add(bytes, std::memory_order_relaxed);
-  return Buffer::wrap(there, [pair = pair_, kept = kept_, place, bytes, release] {
+  auto give_back = [pair = pair_, kept = kept_, place, bytes, release] {
     release(*pair, place);
     kept->fetch_sub(bytes, std::memory_order_relaxed);
-  });
+  };
+  return pair_->peer->payloads_writable() ? Buffer::wrap_writable(there, std::move(give_back))
+                                          : Buffer::wrap(there, std::move(give_back));
 }
 
 bool ShmPayloads::trim() {

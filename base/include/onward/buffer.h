@@ -35,6 +35,8 @@ class ONWARD_API Buffer {
   // Memory that belongs to somebody else; `release` runs once, on any thread, when the last slice
   // is gone. Must not throw. Has no header room and is never written to.
   [[nodiscard]] static Buffer wrap(std::span<const std::byte> bytes, std::move_only_function<void()> release);
+  // The same of memory that nobody else looks at meanwhile: its sole owner may write to it.
+  [[nodiscard]] static Buffer wrap_writable(std::span<std::byte> bytes, std::move_only_function<void()> release);
 
   Buffer(const Buffer& other) noexcept : block_(other.block_), data_(other.data_), size_(other.size_) {
     acquire(block_);
@@ -63,7 +65,7 @@ class ONWARD_API Buffer {
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
   [[nodiscard]] std::string_view text() const noexcept { return {reinterpret_cast<const char*>(data_), size_}; }
 
-  // True while no other Buffer shares the block and it came from the pool: it may be written.
+  // True while no other Buffer shares the block and it came from the pool, or wrap_writable(): it may be written.
   [[nodiscard]] bool unique() const noexcept;
   // For the sole owner only (a bug otherwise).
   [[nodiscard]] std::byte* mutable_data() noexcept;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -160,6 +161,27 @@ TEST(BufferTest, WrapNeedsNoReleaseAndMayBeEmpty) {
     const Buffer empty = Buffer::wrap({}, [&] { ++released; });
   }
   EXPECT_EQ(released, 1);
+}
+
+TEST(BufferTest, WrapIsReadAndWrapWritableIsTheSoleOwnersToWrite) {
+  std::array<char, 3> memory{'a', 'b', 'c'};
+  EXPECT_FALSE(Buffer::wrap(std::as_bytes(std::span(memory)), {}).unique());
+  int released = 0;
+  {
+    Buffer whole = Buffer::wrap_writable(std::as_writable_bytes(std::span(memory)), [&] { ++released; });
+    EXPECT_TRUE(whole.unique());
+    EXPECT_EQ(whole.header_room(), 0U);
+    EXPECT_EQ(whole.capacity(), 3U);
+    {
+      const Buffer part = whole.slice(1, 1);
+      EXPECT_FALSE(whole.unique());
+    }
+    ASSERT_TRUE(whole.unique());
+    whole.mutable_data()[0] = std::byte{'x'};
+    EXPECT_EQ(released, 0);
+  }
+  EXPECT_EQ(released, 1);
+  EXPECT_EQ(memory[0], 'x');
 }
 
 TEST(BufferTest, LargeMemoryIsCountedKeptAndBounded) {

@@ -10,7 +10,9 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <fstream>
 #include <random>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -174,6 +176,22 @@ TEST_F(ShmPayloadsTest, SegmentsAreReadWhereTheyLieAndTheirRoomIsUsedAgain) {
     ASSERT_EQ(buffer.data(), ends.b->peer->payloads());
     ASSERT_EQ(buffer.text(), std::string(2 * kShmPage + 1, 'x'));
   }
+}
+
+TEST_F(ShmPayloadsTest, WhoHasASegmentToHimselfMayWriteToIt) {
+  Buffer buffer = send(kShmPage, 'x');
+  ASSERT_TRUE(buffer.unique());
+  ASSERT_EQ(buffer.data(), ends.b->peer->payloads());
+  buffer.mutable_data()[0] = std::byte{'y'};
+  EXPECT_EQ(buffer.text().substr(0, 2), "yx");
+  // The ring, and the control page, stay what only their owner writes.
+  std::ifstream maps("/proc/self/maps");
+  std::ostringstream begin;
+  begin << std::hex << reinterpret_cast<std::uintptr_t>(&ends.b->peer->control()) << '-';
+  std::string line;
+  while (std::getline(maps, line) && !line.starts_with(begin.str())) {
+  }
+  EXPECT_TRUE(line.contains(" r--s ")) << line;
 }
 
 TEST_F(ShmPayloadsTest, WhatIsKeptStaysAndPinsItsOwnRoomOnly) {
