@@ -87,6 +87,8 @@ bool check(const CallCommand& command, const FunctionDescription& function, cons
   const Result<FunctionSignature> signature = parse_signature(function.signature, function.structs);
   if (!signature) return true;
   const std::size_t wanted = signature->parameters.size();
+  // Of a function that says nothing of what it takes, as those in Python.
+  if (wanted == 1 && signature->parameters[0].text == "any...") return true;
   std::string wrong;
   std::string hint;
   if (arguments.size() != wanted) {

@@ -206,8 +206,9 @@ void Peer::set_urls(std::vector<std::string> urls) {
     abandoned_ = std::exchange(dialling_, nullptr);
     abandoned_->close({});
   }
-  if (Link* old = link_; old != nullptr && was_dialled) {
-    link_ = nullptr;
+  // One that the peer has made is the peer's; it is only not called over it any more.
+  Link* old = urls_.empty() && !was_dialled ? nullptr : std::exchange(link_, nullptr);
+  if (old != nullptr && was_dialled) {
     old->retire(Status(StatusCode::kUnavailable, "node " + core_.options.name + " has another address for it now"));
   }
   if (!urls_.empty()) return dial();

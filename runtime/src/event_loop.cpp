@@ -115,7 +115,11 @@ EventLoop::EventLoop(EventLoopOptions options, Clock& clock)
     std::uint64_t count = 0;
     [[maybe_unused]] const ssize_t got = ::read(fd, &count, sizeof count);
   };
-  wake_event_ = event_new(base_, wake_fd_, EV_READ | EV_PERSIST, drain, nullptr);
+  // Each write is an event of its own, then, and need not be read.
+  const bool is_edge = (event_base_get_features(base_) & EV_FEATURE_ET) != 0;
+  wake_event_ = is_edge ? event_new(
+                              base_, wake_fd_, EV_READ | EV_PERSIST | EV_ET, [](int, short, void*) {}, nullptr)
+                        : event_new(base_, wake_fd_, EV_READ | EV_PERSIST, drain, nullptr);
   timer_event_ = event_new(base_, timer_fd_, EV_READ | EV_PERSIST, drain, nullptr);
   if (wake_event_ == nullptr || timer_event_ == nullptr) undo("event_new");
   background_ = make_background(*handle_);

@@ -41,9 +41,10 @@ Status Pool::enqueue(Job& job, TimePoint deadline) {
       entry.job = std::move(job);
       queued_work_ += entry.expected;
       queue_.push_back(std::move(entry));
-      changed_.notify_one();
     }
   }
+  // A thread that is woken needs the mutex.
+  if (refused.ok()) changed_.notify_one();
   for (Entry& entry : expired) {
     entry.job(Status(StatusCode::kDeadlineExceeded, "no thread of the pool was free before the deadline"));
   }

@@ -48,6 +48,28 @@ TEST_F(NodeReloadTest, APeerMovesWhileItsCallsAreInFlight) {
   EXPECT_EQ(a->peers().front().url, "inproc://there");
 }
 
+TEST_F(NodeReloadTest, APeerThatHasCalledUsIsCalledWhereItIsSaidToBe) {
+  // It has connected before we know any address of it.
+  a = start(options("a"));
+  NodeOptions calls_first = options("shop");
+  calls_first.listen = {"inproc://there"};
+  calls_first.peers["a"] = {"inproc://a"};
+  const auto caller = start(std::move(calls_first), [this](FunctionTable& table) {
+    table.add("listeners", [] { return current_caller()->address; }).throw_if_error();
+    table.add("wait", [this] { return parked_; }).throw_if_error();
+  });
+  EXPECT_EQ(error_of(rpc_async(*caller, "a", remote<int()>("nothing"))).code(), StatusCode::kUnimplemented);
+  const auto waiting = rpc_async(*a, "shop", remote<int()>("wait"));
+  ASSERT_TRUE(wait_until_parked(*caller, 1));
+  EXPECT_EQ(caller->statistics().connections, 1U);
+  ASSERT_TRUE(a->reload(calling("there")).ok());
+  rpc_sync(*a, "shop", remote<std::string()>("listeners"));
+  EXPECT_EQ(caller->statistics().connections, 2U);
+  // What is under way goes on.
+  parked_.mark_complete(7);
+  EXPECT_EQ(waiting.wait(kHang), 7);
+}
+
 TEST_F(NodeReloadTest, AnIdleConnectionToTheOldAddressClosesAtOnce) {
   const auto here = shop("here");
   const auto there = shop("there");
