@@ -83,9 +83,9 @@ class RpcError(RuntimeError):
         return (_restore, (type(self), self.message, int(self.code)), state)
 
 
-def _restore(cls: type, message: str, code: int) -> RpcError:
+def _restore(cls: type[RpcError], message: str, code: int) -> RpcError:
     # Not by its own __init__(), which may take other arguments.
-    error: RpcError = cls.__new__(cls, message)
+    error: RpcError = cls.__new__(cls, message)  # type: ignore[call-arg]
     RpcError.__init__(error, message, code=StatusCode(code))
     return error
 
@@ -262,7 +262,11 @@ def _rebuilt(detail: dict[str, Any], code: int = 0, message: str = "") -> Option
                 return None
             args.append(inner)
         # Not by its own __init__(), which may take other arguments than it has kept, or make others of them.
-        error: BaseException = found.__new__(found, *args)
+        # Of a class with two builtin bases, the first found __new__() may be of the wrong one.
+        maker: Any = found
+        while maker.__module__ != "builtins" and "__new__" not in vars(maker):
+            maker = maker.__base__
+        error: BaseException = maker.__new__(found, *args)
         if isinstance(error, RpcError):
             RpcError.__init__(error, message or args[0], detail.get("details"), code=StatusCode(code or found.code))
         else:
@@ -303,8 +307,13 @@ def _indented(text: str) -> str:
     return "\n".join("  " + line for line in text.splitlines())
 
 
+leaving = False  # whether the program is at its end, where calls in flight fail
+
+
 def report_unobserved(error: BaseException, origin: str) -> None:
     """Of a Future that failed, and nobody has looked."""
+    if leaving and isinstance(error, (Unavailable, Cancelled)):
+        return
     where = f", made at {origin}" if origin else ""
     logger.error("a Future failed, and nobody looked at it%s: %s: %s", where, _type_name(type(error)), error,
                  exc_info=error)

@@ -92,6 +92,8 @@ def _is_redefinition(old: Any, new: Any) -> bool:
 
 
 def _mode(function: Any) -> int:
+    if isinstance(function, _MayChange):
+        return function.mode
     inner = inspect.unwrap(getattr(function, "__func__", function))
     if inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(getattr(inner, "__call__", None)):
         return _COROUTINE
@@ -176,8 +178,14 @@ def _suggestion(word: str, known: Iterable[str]) -> str:
     return f'; did you mean "{near[0]}"?' if near else ""
 
 
+def _is_called(function: Any, name: str) -> bool:
+    """Also by a name that is not the first: os.getpid is posix.getpid."""
+    module, _, path = name.rpartition(".")
+    return module in sys.modules and _follow(sys.modules[module], path) is function
+
+
 def _checked(name: str, module: str, path: str, found: Any) -> Any:
-    if any(fnmatch.fnmatchcase(name, pattern) for pattern in _serve):
+    if any(fnmatch.fnmatchcase(name, pattern) or _is_called(found, pattern) for pattern in _serve):
         return found
     # What one module has imported from another is called by the other's name.
     home = getattr(found, "__module__", None) or module
@@ -191,6 +199,36 @@ def _checked(name: str, module: str, path: str, found: Any) -> Any:
     return found
 
 
+class _MayChange:
+    """A function of the program itself, which a notebook may define anew: whichever stands there is called."""
+
+    def __init__(self, name: str, function: Any) -> None:
+        self.name = name
+        self.path = name.removeprefix("__main__.")
+        self.function = function
+        self.mode = _mode(function)
+        self.__doc__ = inspect.getdoc(function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if _follow(sys.modules["__main__"], self.path) == self.function:
+            return self.function(*args, **kwargs)
+        self.function = _find(self.name)
+        if _mode(self.function) == self.mode:
+            return self.function(*args, **kwargs)
+        # It answers in another way than before: called once more, it is served so.
+        new = _MayChange(self.name, self.function)
+        _registered[self.name] = new
+        _core.add_handler(self.name, new, new.mode, new.__doc__ or "")
+        if self.mode == _PLAIN:
+            return _core.rpc_sync(_core.node_name() or "", self.name, args, kwargs)
+        again = _core.rpc_async(_core.node_name() or "", self.name, args, kwargs)
+        return again if self.mode == _ASYNC else _awaited(again)
+
+
+async def _awaited(future: Future[Any]) -> Any:
+    return await future
+
+
 @async_function
 def _resolve(name: str) -> Future[None]:
     """Looks for a function that nobody has registered, and registers it."""
@@ -199,6 +237,8 @@ def _resolve(name: str) -> Future[None]:
         answer.set_result(None)
         return answer
     found = _find(name)
+    if name.startswith("__main__."):
+        found = _MayChange(name, found)
     _registered[name] = found
     added = _core.add_handler(name, found, _mode(found), inspect.getdoc(found) or "")
     if added is None:

@@ -9,8 +9,8 @@ import threading
 import tomllib
 from typing import Any, Iterable, Mapping, Optional, Union
 
-from . import _core, _functions, _workers
-from ._errors import InvalidArgument
+from . import _core, _errors, _functions, _workers
+from ._errors import FailedPrecondition, InvalidArgument
 from ._rendezvous import Membership, is_in_environment, listen_urls, place
 from .rpc import constants
 from .rpc.options import BackendType, RpcBackendOptions
@@ -54,7 +54,8 @@ def _load(config: Optional[Config]) -> tuple[dict[str, Any], Optional[str], str]
     try:
         return tomllib.loads(text), text, path
     except tomllib.TOMLDecodeError:
-        return {}, text, path  # whose error names the line
+        _core.start(text, path, False)  # whose error names the line as others do
+        raise
 
 
 def _seconds_ms(seconds: Optional[float]) -> Union[int, str]:
@@ -115,6 +116,7 @@ def init_rpc(name: Optional[str] = None, backend: Optional[BackendType] = None, 
     Raises RpcError with what is wrong, INVALID_ARGUMENT for arguments; FAILED_PRECONDITION if a node runs already.
     """
     global _membership
+    _refuse_on_event_thread("init_rpc()")
     if backend is not None and not (isinstance(backend, BackendType) or getattr(backend, "name", "") == "TENSORPIPE"):
         raise InvalidArgument(f"init_rpc(): backend {backend!r} is not there: leave it out")
     if rpc_backend_options is not None:
@@ -188,7 +190,8 @@ def _join_timeout() -> float:
     try:
         return float(text)
     except ValueError:
-        raise InvalidArgument(f"init_rpc(): ONWARD_JOIN_TIMEOUT is {text!r} in the environment, and must be seconds") from None
+        raise InvalidArgument(f"init_rpc(): ONWARD_JOIN_TIMEOUT is {text!r} in the environment, and must be "
+                              "seconds") from None
 
 
 def shutdown(graceful: bool = True, timeout: Optional[float] = 0) -> None:
@@ -199,6 +202,7 @@ def shutdown(graceful: bool = True, timeout: Optional[float] = 0) -> None:
     of calls are done afterwards, and calls fail. Twice is fine.
     """
     global _membership
+    _refuse_on_event_thread("shutdown()")
     with _lock:
         name = _core.node_name()
         if name is None:
@@ -209,11 +213,18 @@ def shutdown(graceful: bool = True, timeout: Optional[float] = 0) -> None:
         _core.stop(None if graceful else 0)
 
 
+def _refuse_on_event_thread(what: str) -> None:
+    if _core.on_event_thread():
+        raise FailedPrecondition(f"{what} on the event thread, which runs async functions and callbacks, would wait for "
+                                 "itself: call it in the main thread")
+
+
 @atexit.register
 def _at_exit() -> None:
     # What is still in flight fails: nobody is left who would wait for it.
+    _errors.leaving = True
     _core.stop(0)
     _core.stop_event_thread()
 
 
-os.register_at_fork(after_in_child=_core.set_forked)
+os.register_at_fork(after_in_child=_core.after_fork)

@@ -147,11 +147,18 @@ class _World:
             if other.name == name:
                 raise AlreadyExists(f'ranks {other_rank} and {rank} are both called "{name}": names must differ')
         member = self.members[rank] = _Member(name, where, urls)
+        call = _core.current_call()
+        if call is not None:  # one that dies before all are there may come again
+            member.watch = call.on_cancel(lambda reason: self.forget(rank, member))
         if len(self.members) == self.size:
             world = [[m.name, m.machine, m.urls] for _, m in sorted(self.members.items())]
             for joined in self.members.values():
                 joined.joined.set_result(world)
         return member.joined
+
+    def forget(self, rank: int, member: _Member) -> None:
+        if len(self.members) < self.size and self.members.get(rank) is member:
+            del self.members[rank]
 
     def stay(self, rank: int) -> Future[Any]:
         member = self.members[rank]

@@ -8,6 +8,8 @@ import pickle
 import sys
 from typing import Any, Optional
 
+from ._errors import InvalidArgument
+
 
 def _tag_of(cls: type) -> str:
     return f"{cls.__module__}:{cls.__qualname__}"
@@ -80,7 +82,8 @@ def plain_torch(tensor: Any) -> Any:
         raise ValueError(f"it is on device {tensor.device}: only tensors in the CPU's memory can be sent, use .cpu()")
     if tensor.layout is not sys.modules["torch"].strided:
         raise ValueError("a sparse tensor cannot be sent: use .to_dense()")
-    return tensor.detach().contiguous()
+    plain = tensor.detach().contiguous()
+    return plain.numpy() if plain.dtype == sys.modules["torch"].bool else plain
 
 
 def from_array(array: Any, is_bfloat16: bool) -> Any:
@@ -99,7 +102,10 @@ def from_array(array: Any, is_bfloat16: bool) -> Any:
 def pickle_value(value: Any) -> tuple[bytes, list[memoryview]]:
     """Large buffers travel beside it, from where they are."""
     buffers: list[pickle.PickleBuffer] = []
-    body = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+    try:
+        body = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+    except Exception as error:
+        raise InvalidArgument(f"it cannot be pickled: {type(error).__name__}: {error}") from error
     return body, [buffer.raw() for buffer in buffers]
 
 

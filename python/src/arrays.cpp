@@ -3,6 +3,7 @@
 // Arrays: what has a buffer (PEP 3118), or __dlpack__ (https://dmlc.github.io/dlpack).
 #include <pybind11/numpy.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <memory>
@@ -86,9 +87,9 @@ Encoded encode_buffer(Encoder& encoder, PyObject* value) {
   if (PyObject_GetBuffer(value, view.get(), PyBUF_FULL_RO) != 0) return Encoded::kFailed;
   const std::optional<NumberType> type = type_of_format(view->format);
   if (!type || static_cast<std::size_t>(view->itemsize) != size_of(*type)) {
-    encoder.fail(Status(StatusCode::kInvalidArgument, "an array of elements \"" +
-                                                          std::string(view->format == nullptr ? "" : view->format) +
-                                                          "\" cannot be sent: convert it to a type of numbers"));
+    encoder.fail(Status(StatusCode::kInvalidArgument,
+                        "an array of elements \"" + std::string(view->format == nullptr ? "" : view->format) +
+                            "\" cannot be sent: convert it to a type of numbers, in the byte order of this machine"));
     PyBuffer_Release(view.get());
     return Encoded::kFailed;
   }
@@ -120,7 +121,10 @@ Encoded refuse_array(Encoder& encoder, const std::string& what) {
 }
 
 bool is_contiguous(const DLTensor& tensor) {
-  if (tensor.strides == nullptr) return true;
+  if (tensor.strides == nullptr ||
+      std::find(tensor.shape, tensor.shape + tensor.ndim, 0) != tensor.shape + tensor.ndim) {
+    return true;
+  }
   std::int64_t expected = 1;
   for (std::int32_t i = tensor.ndim; i-- > 0;) {
     if (tensor.shape[i] != 1 && tensor.strides[i] != expected) return false;
@@ -171,10 +175,16 @@ Encoded encode_torch(Encoder& encoder, PyObject* value) {
   const py::object plain =
       py::reinterpret_steal<py::object>(PyObject_CallMethod(value_helpers().ptr(), "plain_torch", "(O)", value));
   if (!plain) return Encoded::kFailed;
-  const py::object method = py::reinterpret_steal<py::object>(PyObject_GetAttrString(plain.ptr(), "__dlpack__"));
-  if (!method) return Encoded::kFailed;
   encoder.begin_tagged(kTorchTag);
-  const Encoded done = encode_dlpack(encoder, method.ptr());
+  Encoded done = Encoded::kNo;
+  if (PyObject_CheckBuffer(plain.ptr()) != 0) {  // one of booleans, which DLPack does not know, as numpy sees it
+    done = encode_buffer(encoder, plain.ptr());
+  } else if (const py::object method =
+                 py::reinterpret_steal<py::object>(PyObject_GetAttrString(plain.ptr(), "__dlpack__"))) {
+    done = encode_dlpack(encoder, method.ptr());
+  } else {
+    return Encoded::kFailed;
+  }
   if (done == Encoded::kYes) encoder.end_tagged();
   return done;
 }

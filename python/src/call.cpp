@@ -17,7 +17,12 @@ void cancel_call(FutureCore& core) {
   Node* node = NodeState::node();
   if (node == nullptr) return;
   node->loop().post([ref = CoreRef::share(core)] {
-    if (ref->call != nullptr) ref->call->cancel(Status(StatusCode::kCancelled, "it was cancelled"));
+    const Status reason(StatusCode::kCancelled, "it was cancelled");
+    if (ref->call != nullptr) {
+      ref->call->cancel(reason);
+    } else {
+      ref->fail(reason);  // the peer is asked to look for the function
+    }
   });
 }
 

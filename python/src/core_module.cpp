@@ -18,7 +18,10 @@ void bind_event_thread(py::module_& module) {
     const py::gil_scoped_release released;
     EventThread::instance().stop();
   });
-  module.def("set_forked", &set_forked);
+  // In the child of a fork. Where nothing had been started, nothing is missing.
+  module.def("after_fork", [] {
+    if (NodeState::node() != nullptr || EventThread::instance().started()) set_forked();
+  });
 }
 
 }  // namespace
@@ -28,6 +31,13 @@ void bind_event_thread(py::module_& module) {
 PYBIND11_MODULE(_core, module) {
   using namespace onward::python;
   module.doc() = "The parts of onward that are not Python; use onward.rpc.";
+  py::register_local_exception_translator([](std::exception_ptr error) {
+    try {
+      if (error) std::rethrow_exception(error);
+    } catch (const onward::RpcError& rpc_error) {
+      raise_status(rpc_error.status());
+    }
+  });
   bind_status(module);
   bind_future(module);
   bind_context(module);

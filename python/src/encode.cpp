@@ -133,6 +133,15 @@ bool encode_map(Encoder& encoder, PyObject* dict) {
   return true;
 }
 
+// As Python writes it.
+std::string text_of(PyObject* value) {
+  const py::object text = py::reinterpret_steal<py::object>(PyObject_Repr(value));
+  const char* utf8 = text ? PyUnicode_AsUTF8(text.ptr()) : nullptr;
+  if (utf8 != nullptr) return utf8;
+  PyErr_Clear();
+  return "…";
+}
+
 bool encode_dict(Encoder& encoder, PyObject* dict) {
   if (has_string_keys(dict)) return encode_map(encoder, dict);
   const py::object items = py::reinterpret_steal<py::object>(PyDict_Items(dict));
@@ -141,10 +150,11 @@ bool encode_dict(Encoder& encoder, PyObject* dict) {
   encoder.begin_sequence(count);
   for (std::size_t i = 0; i < count; ++i) {
     PyObject* pair = PyList_GET_ITEM(items.ptr(), static_cast<Py_ssize_t>(i));
-    if (!encode_list(encoder, pair)) {
-      const py::object key = py::reinterpret_borrow<py::object>(PyTuple_GET_ITEM(pair, 0));
-      return at("[" + std::string(py::str(py::repr(key))) + "]");
-    }
+    PyObject* key = PyTuple_GET_ITEM(pair, 0);
+    encoder.begin_sequence(2);
+    if (!encode_value(encoder, key)) return at("[a key]");
+    if (!encode_value(encoder, PyTuple_GET_ITEM(pair, 1))) return at("[" + text_of(key) + "]");
+    encoder.end_sequence();
   }
   encoder.end_sequence();
   encoder.end_tagged();

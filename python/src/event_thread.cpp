@@ -18,12 +18,23 @@ EventThread& EventThread::instance() noexcept {
 }
 
 void EventThread::post(EventTask& task) noexcept {
+  bool sleeps = false;
+  {
+    const std::lock_guard lock(mutex_);
+    task.next_ = nullptr;
+    *last_ = &task;
+    last_ = &task.next_;
+    if (!started_) start();
+    sleeps = std::exchange(sleeping_, false);
+    if (!sleeps) wake_loop();
+  }
+  // It needs the mutex when it is woken.
+  if (sleeps) changed_.notify_one();
+}
+
+bool EventThread::started() noexcept {
   const std::lock_guard lock(mutex_);
-  task.next_ = nullptr;
-  *last_ = &task;
-  last_ = &task.next_;
-  if (!started_) start();
-  wake();
+  return started_;
 }
 
 // With the lock.
@@ -40,15 +51,11 @@ void EventThread::start() noexcept {
 }
 
 // With the lock.
-void EventThread::wake() noexcept {
-  if (sleeping_) {
-    sleeping_ = false;
-    changed_.notify_one();
-  } else if (wake_fd_ >= 0 && !signalled_) {
-    signalled_ = true;
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = write(wake_fd_, &one, sizeof one);
-  }
+void EventThread::wake_loop() noexcept {
+  if (wake_fd_ < 0 || signalled_) return;
+  signalled_ = true;
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = write(wake_fd_, &one, sizeof one);
 }
 
 EventTask* EventThread::take_all() noexcept {
@@ -59,10 +66,7 @@ EventTask* EventThread::take_all() noexcept {
 
 void EventThread::run_all(EventTask* first) noexcept {
   while (first != nullptr) {
-    EventTask* task = std::exchange(first, first->next_);
-    StayPut guard;
-    task->run();
-    guard.pass();
+    std::exchange(first, first->next_)->run();
   }
 }
 
@@ -106,9 +110,7 @@ void EventThread::run_asyncio() noexcept {
     wake_fd_ = descriptor;
     signalled_ = true;
   }
-  StayPut guard;
   PyObject* done = PyObject_CallFunction(run_loop_, "i", descriptor);
-  guard.pass();
   if (done == nullptr) PyErr_WriteUnraisable(run_loop_);
   Py_XDECREF(done);
   Py_CLEAR(run_loop_);
@@ -140,7 +142,7 @@ void EventThread::stop() noexcept {
   if (!started_) return;
   stopping_ = true;
   changed_.notify_all();
-  wake();
+  wake_loop();
   changed_.wait_for(lock, std::chrono::seconds(1), [this] { return ended_; });
 }
 

@@ -35,6 +35,8 @@ class EventThread {
 
   // To the end of the queue. Any thread, with the GIL or without. Starts the thread.
   void post(EventTask& task) noexcept;
+  // Whether it was ever needed.
+  [[nodiscard]] bool started() noexcept;
   [[nodiscard]] bool is_current() const noexcept {
     return id_.load(std::memory_order_relaxed) == std::this_thread::get_id();
   }
@@ -51,7 +53,7 @@ class EventThread {
   void start() noexcept;
   void work() noexcept;
   void run_asyncio() noexcept;
-  void wake() noexcept;
+  void wake_loop() noexcept;
   [[nodiscard]] EventTask* take_all() noexcept;
   static void run_all(EventTask* first) noexcept;
 

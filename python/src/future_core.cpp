@@ -211,11 +211,9 @@ void FutureCore::add_observer(Observer& observer) noexcept {
 // Its own thread's attempt or, where another one is at it, that one's.
 void FutureCore::decode() {
   while (decoding_) {
-    StayPut guard;
     Py_BEGIN_ALLOW_THREADS;
     sched_yield();
     Py_END_ALLOW_THREADS;
-    guard.pass();
   }
   if (phase_.load(std::memory_order_acquire) != Phase::kRaw) return;
   decoding_ = true;

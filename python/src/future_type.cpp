@@ -79,7 +79,7 @@ class CallbackObserver final : public Observer {
     if (!scope.used()) report(error);
   }
   py::object call(PyObject* argument) {
-    return py::reinterpret_steal<py::object>(stay_put([&] { return PyObject_CallOneArg(function_.get(), argument); }));
+    return py::reinterpret_steal<py::object>(PyObject_CallOneArg(function_.get(), argument));
   }
   // Nobody else will hear of it.
   static void report(const Status& error) {
@@ -243,6 +243,7 @@ PyObject* future_cancel(PyObject* self, PyObject*) {
   return guarded([&]() -> PyObject* {
     FutureCore& core = core_of(self);
     if (core.done()) Py_RETURN_FALSE;
+    core.set_observed();
     if (core.canceller() != nullptr) {
       core.canceller()(core);
       Py_RETURN_TRUE;

@@ -100,14 +100,12 @@ int FutureCore::wait(std::optional<double> timeout) {
   if (!enter(waiter)) return 1;
   int outcome = 1;
   while (!done()) {
-    StayPut guard;
     int failed = 0;
     Py_BEGIN_ALLOW_THREADS;
     failed = (timeout ? sem_clockwait(&waiter.semaphore, CLOCK_MONOTONIC, &until) : sem_wait(&waiter.semaphore)) == 0
                  ? 0
                  : errno;
     Py_END_ALLOW_THREADS;
-    guard.pass();
     if (done()) break;
     if (failed == ETIMEDOUT) {
       outcome = 0;

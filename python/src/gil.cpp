@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gil.h"
 
-#include <unistd.h>
-
 #include <atomic>
 
 #include "event_thread.h"
@@ -26,10 +24,6 @@ class DropTask final : public EventTask {
 
 }  // namespace
 
-void StayPut::sleep_for_ever() noexcept {
-  while (true) pause();
-}
-
 PythonThread& PythonThread::current() noexcept {
   thread_local PythonThread thread;
   return thread;
@@ -37,11 +31,9 @@ PythonThread& PythonThread::current() noexcept {
 
 void PythonThread::acquire() noexcept {
   if (holds_) return;
-  StayPut guard;
-  if (is_over()) return;  // the guard sees to it
+  if (is_over()) sleep_for_ever();
   if (state_ == nullptr) state_ = PyThreadState_New(PyInterpreterState_Main());
   PyEval_RestoreThread(state_);
-  guard.pass();
   holds_ = true;
 }
 

@@ -12,33 +12,8 @@ namespace onward::python {
 
 namespace py = pybind11;
 
-// Around whatever may wait for the GIL. When the interpreter goes away it ends every other thread that wants the GIL,
-// by unwinding its stack (PyThread_exit_thread), through frames that must not be unwound. A thread that comes by one of
-// these sleeps instead, until the process ends a moment later; as all threads do from Python 3.14 on.
-class StayPut {
- public:
-  StayPut() noexcept = default;
-  StayPut(const StayPut&) = delete;
-  StayPut& operator=(const StayPut&) = delete;
-  ~StayPut() {
-    if (!passed_) sleep_for_ever();
-  }
-  // All went well.
-  void pass() noexcept { passed_ = true; }
-
- private:
-  [[noreturn]] static void sleep_for_ever() noexcept;
-  bool passed_ = false;
-};
-
-// Calls `function`, which may run Python code.
-template <class F>
-auto stay_put(F&& function) {
-  StayPut guard;
-  auto result = std::forward<F>(function)();
-  guard.pass();
-  return result;
-}
+// A thread that is of no use any more, as the interpreter goes away: until the process ends, a moment later.
+[[noreturn]] void sleep_for_ever() noexcept;
 
 // This thread as the interpreter sees it. Made when it is first asked for, gone with the thread.
 class PythonThread {

@@ -90,7 +90,7 @@ py::object call_handler(const Handler& handler, RawValue& raw, Status& failed) {
   }
   const py::object callable = handler.callable;
   py::object result = py::reinterpret_steal<py::object>(
-      stay_put([&] { return PyObject_Call(callable.ptr(), arguments.positional.ptr(), arguments.keywords.ptr()); }));
+      PyObject_Call(callable.ptr(), arguments.positional.ptr(), arguments.keywords.ptr()));
   if (!result) failed = status_of_python_error();
   return result;
 }
