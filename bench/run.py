@@ -207,6 +207,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="./dev bench",
         description="Measures Onward beside hand-written references, in turn and in one run.",
+        epilog="./dev bench python measures the Python package beside PyTorch RPC; see ./dev bench python --help.",
     )
     add = parser.add_argument
     add("shapes", nargs="*", metavar="SHAPE", help="what to measure, as T1_128 or tls/T1_128 (default: all; see --list)")
