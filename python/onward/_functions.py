@@ -7,7 +7,7 @@ import fnmatch
 import inspect
 import sys
 import types
-from typing import Any, Callable, Iterable, Optional, TypeVar
+from typing import Any, Callable, Iterable, Optional, TypeVar, overload
 
 from . import _core
 from ._core import Future
@@ -53,7 +53,11 @@ def async_function(function: F) -> F:
     return function
 
 
-def function(name: Any = None) -> Any:
+@overload
+def function(name: str) -> Callable[[F], F]: ...
+@overload
+def function(name: F) -> F: ...
+def function(name: Any) -> Any:
     """Registers a function, under its own name, or as ``@function("search.scan")`` says: C++ nodes call it by that.
 
     It need not be done for calls between Python nodes, which find what is imported by its name.

@@ -8,6 +8,7 @@ usage: run_python.py --package FOLDER [--onward PROGRAM] [PYTEST ARGUMENT…]
 import argparse
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -70,13 +71,18 @@ def main():
         print("1..0 # SKIP pytest is missing: ./dev test installs it")
         return 0
     plugin = TapPlugin()
-    status = pytest.main(["-p", "no:cacheprovider", "-p", "no:terminal", "--rootdir", str(HERE),
-                          *(rest or [str(HERE)])], plugins=[plugin])
+    with tempfile.TemporaryDirectory(prefix="onward-python-") as folder:
+        status = run(pytest, plugin, folder, rest)
     if plugin.tap is None:
         print("1..0 # SKIP nothing could be collected")
         return 1
     plugin.tap.repeat_failures()
     return 0 if status in (0, 5) else 1
+
+
+def run(pytest, plugin, folder, rest):
+    return pytest.main(["-p", "no:cacheprovider", "-p", "no:terminal", "--rootdir", str(HERE), "--basetemp",
+                        f"{folder}/pytest", *(rest or [str(HERE)])], plugins=[plugin])
 
 
 if __name__ == "__main__":
