@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from typing import Any, Callable, Iterable, Optional, TypeVar
+import weakref
+from datetime import timedelta
+from typing import Any, Callable, Iterable, Optional, TypeVar, Union
 
 from ._core import Future
 from ._errors import DeadlineExceeded, InvalidArgument
 from ._timers import call_later
 
 T = TypeVar("T")
+Timeout = Union[None, float, timedelta]
 
 
 def collect_all(futures: Iterable[Future[Any]]) -> Future[list[Future[Any]]]:
@@ -84,22 +88,29 @@ def when_any(futures: Iterable[Future[T]]) -> Future[T]:
     return first
 
 
-def with_timeout(future: Future[T], timeout: float) -> Future[T]:
-    """As `future`, or DeadlineExceeded when it is not done within so many seconds; `future` goes on."""
+def with_timeout(future: Future[T], timeout: Timeout) -> Future[T]:
+    """As `future`, or DeadlineExceeded when it is not done within so many seconds; `future` goes on. None: for ever."""
+    seconds = math.inf if timeout is None else timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    if math.isnan(seconds):
+        raise ValueError("timeout is not a number")
     limited: Future[T] = Future()
-    lock = threading.Lock()
+    over = threading.Lock()  # held for good by who is the first
+    given = weakref.ref(future)  # a promise that is broken is to end at once
 
-    def complete(error: Optional[BaseException]) -> None:
-        with lock:
-            if limited.done():
-                return
-            if error is None:
-                limited.set_result(future.value())
-            else:
-                limited.set_exception(error)
+    def late() -> None:
+        source = given()
+        if source is not None and source.done():
+            done(source)
+        elif over.acquire(blocking=False):
+            limited.set_exception(DeadlineExceeded(f"the Future was not done within {seconds:g} s; it goes on"))
 
-    future.add_done_callback(lambda done: complete(done.exception()))
-    call_later(timeout, lambda: complete(
-        None if future.done() and future.exception() is None
-        else DeadlineExceeded(f"the Future was not done within {timeout:g} s; it goes on")))
+    timer = call_later(seconds, late) if seconds != math.inf else None
+
+    def done(source: Future[T]) -> None:
+        if timer is not None:
+            timer.cancel()
+        if over.acquire(blocking=False):
+            limited.set_result(source)
+
+    future.add_done_callback(done)
     return limited

@@ -125,6 +125,8 @@ bool encode_map(Encoder& encoder, PyObject* dict) {
     const char* text = PyUnicode_AsUTF8AndSize(key, &bytes);
     const std::string_view name(text, static_cast<std::size_t>(bytes));
     encoder.key(name);
+    // A conversion may run Python code, which may change the dict.
+    const py::object kept_key = py::reinterpret_borrow<py::object>(key);
     const py::object kept = py::reinterpret_borrow<py::object>(value);
     if (!encode_value(encoder, value)) return at("['" + std::string(name) + "']");
     if (PyDict_GET_SIZE(dict) != count) return refuse(encoder, "a dict has changed while it was sent");

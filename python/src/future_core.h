@@ -201,6 +201,11 @@ class BreakScope {
 [[nodiscard]] PyObject* wrapper_of(FutureCore& core);
 void bind_future(py::module_& module);
 
+// A number of seconds or a timedelta; false with the Python error set.
+[[nodiscard]] bool parse_seconds(PyObject* value, double& out);
+// From here on it is for ever: three hundred years do not fit the clock.
+inline constexpr double kForEverSeconds = 1e9;
+
 // The timeout in a call: None or 0, none; -1 or absent, as the node's default is. False with the Python error set.
 struct Timeout {
   bool is_default = true;

@@ -3,6 +3,7 @@
 // The type onward.rpc.Future. Made by hand rather than by pybind11, as every call makes one.
 #include <structmember.h>
 
+#include <algorithm>
 #include <string>
 
 #include "context.h"
@@ -152,9 +153,9 @@ PyObject* future_wait(PyObject* self, PyObject* args, PyObject* kwargs) {
   if (PyArg_ParseTupleAndKeywords(args, kwargs, "|O:wait", const_cast<char**>(names), &limit) == 0) return nullptr;
   return guarded([&]() -> PyObject* {
     std::optional<double> timeout;
-    if (limit != Py_None) {
-      timeout = PyFloat_AsDouble(limit);
-      if (PyErr_Occurred() != nullptr) return nullptr;
+    if (double seconds = 0; limit != Py_None) {
+      if (!parse_seconds(limit, seconds)) return nullptr;
+      if (seconds < kForEverSeconds) timeout = std::max(seconds, 0.0);
     }
     FutureCore& core = core_of(self);
     const int outcome = core.wait(timeout);

@@ -203,31 +203,33 @@ PyMethodDef functions[] = {
 
 }  // namespace
 
-// As PyTorch has it: 0 is no timeout, and -1 the node's.
+bool parse_seconds(PyObject* value, double& out) {
+  if (PyNumber_Check(value) != 0) {
+    out = PyFloat_AsDouble(value);
+  } else {
+    const py::object total = py::reinterpret_steal<py::object>(PyObject_CallMethod(value, "total_seconds", nullptr));
+    if (!total) {
+      PyErr_Format(PyExc_TypeError, "timeout must be seconds, a datetime.timedelta or None, not %R", value);
+      return false;
+    }
+    out = PyFloat_AsDouble(total.ptr());
+  }
+  if (PyErr_Occurred() != nullptr) return false;
+  if (!std::isnan(out)) return true;
+  PyErr_SetString(PyExc_ValueError, "timeout is not a number");
+  return false;
+}
+
+// As PyTorch has it: 0 is no timeout, and -1 the node's. A timedelta of zero is zero: over at once.
 bool parse_timeout(PyObject* value, Timeout& out) {
   out.is_default = false;
   if (value == Py_None) return true;
-  if (PyFloat_Check(value) || PyLong_Check(value)) {
-    const double seconds = PyFloat_AsDouble(value);
-    if (PyErr_Occurred() != nullptr) return false;
-    if (std::isnan(seconds)) {
-      PyErr_SetString(PyExc_ValueError, "timeout is not a number");
-      return false;
-    }
-    out.is_default = seconds == -1;
-    // Beyond, it is for ever: three hundred years do not fit the clock.
-    constexpr double kLongest = 1e9;
-    if (seconds != 0 && seconds < kLongest) out.seconds = seconds;
-    return true;
-  }
-  const py::object total = py::reinterpret_steal<py::object>(PyObject_CallMethod(value, "total_seconds", nullptr));
-  if (!total) {
-    PyErr_Format(PyExc_TypeError, "timeout must be seconds, a datetime.timedelta or None, not %R", value);
-    return false;
-  }
-  // Zero is zero here: over at once.
-  out.seconds = std::min(PyFloat_AsDouble(total.ptr()), 1e9);
-  return PyErr_Occurred() == nullptr;
+  double seconds = 0;
+  if (!parse_seconds(value, seconds)) return false;
+  const bool is_number = PyNumber_Check(value) != 0;
+  out.is_default = is_number && seconds == -1;
+  if ((seconds != 0 || !is_number) && seconds < kForEverSeconds) out.seconds = seconds;
+  return true;
 }
 
 void bind_calls(py::module_& module) {

@@ -1,5 +1,7 @@
 """What users rely on, 11 to 14: Futures, their ends, and their callbacks. Most of them need no node."""
 
+import datetime
+import math
 import threading
 
 import onward
@@ -164,6 +166,30 @@ def test_12_wait_with_a_timeout_hears_of_the_end():
     thread.start()
     assert future.wait(timeout=60) == 8
     thread.join()
+
+
+@pytest.mark.parametrize("timeout", [None, math.inf, 1e300, 1e12, datetime.timedelta.max, datetime.timedelta(seconds=60)])
+def test_12_wait_takes_any_time_however_long(timeout):
+    future = rpc.Future()
+    limited = rpc.with_timeout(future, timeout)
+    asked = threading.Event()
+    thread = threading.Thread(target=lambda: (asked.wait(), future.set_result(8)))
+    thread.start()
+    with pytest.raises(onward.DeadlineExceeded, match="not done within"):
+        future.wait(datetime.timedelta(0))
+    asked.set()
+    assert future.wait(timeout) == 8 and limited.wait(timeout) == 8
+    thread.join()
+    # The thread of the timers lives, and goes on.
+    with pytest.raises(onward.DeadlineExceeded, match="not done within"):
+        rpc.with_timeout(never := rpc.Future(), datetime.timedelta(milliseconds=1)).wait(60)
+    assert not never.done()
+
+
+@pytest.mark.parametrize("timeout, error", [(math.nan, ValueError), ("1", TypeError), ([], TypeError)])
+def test_12_wait_refuses_what_is_no_time(timeout, error):
+    with pytest.raises(error):
+        rpc.Future().wait(timeout)
 
 
 def test_12_done_is_true_on_either_outcome():

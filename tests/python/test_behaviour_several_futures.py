@@ -3,6 +3,7 @@
 import gc
 import logging
 import queue
+import weakref
 
 import onward
 import onward.futures
@@ -162,6 +163,26 @@ def test_15_with_timeout_passes_on_what_comes_in_time():
     assert limited.wait() == "in time"
     with pytest.raises(Mishap):
         onward.futures.with_timeout(failed(), 1000).wait()
+
+
+def test_15_with_timeout_of_a_promise_that_is_broken_fails_at_once():
+    future = rpc.Future()
+    limited = onward.futures.with_timeout(future, 1000)
+    del future
+    with pytest.raises(onward.Aborted, match="broken promise"):
+        limited.wait(60)
+
+
+def test_15_with_timeout_keeps_nothing_of_what_is_over():
+    alive = []
+    for _ in range(1000):
+        future = rpc.Future()
+        limited = onward.futures.with_timeout(future, 1000)
+        future.set_result(Mishap())
+        alive.append(weakref.ref(limited.wait()))
+    del future, limited
+    failed().then(lambda _: None).wait()  # what the event thread has of the last one is gone, too
+    assert [reference for reference in alive if reference() is not None] == []
 
 
 def test_15_the_same_functions_are_in_rpc():
