@@ -28,10 +28,18 @@ void cancel_call(FutureCore& core) {
 
 }  // namespace
 
+std::atomic<std::size_t> PyCall::under_way_{0};
+
 PyCall::PyCall(Node& node, const FunctionName& name, CoreRef core, CallRequest request)
     : OutgoingCall(name, any_signature()), node_(node), core_(std::move(core)), request_(std::move(request)) {
   core_->call = this;
   core_->set_cancel(&cancel_call);
+  under_way_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void PyCall::end() noexcept {
+  core_->call = nullptr;
+  under_way_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void PyCall::start(Destination::Origin origin) {
@@ -43,7 +51,7 @@ void PyCall::start(Destination::Origin origin) {
 }
 
 void PyCall::on_response(const Codec& codec, InboundMessage& message) noexcept {
-  core_->call = nullptr;
+  end();
   if (const Status refused = check_pickle(codec, is_pickle(codec) ? &answered_by() : nullptr); !refused.ok()) {
     core_->fail(refused.with_message("the answer of " + name().name + ": " + refused.message()));
     return;
@@ -52,14 +60,14 @@ void PyCall::on_response(const Codec& codec, InboundMessage& message) noexcept {
 }
 
 void PyCall::on_failure(const Status& error) noexcept {
-  core_->call = nullptr;
+  end();
   core_->fail(error);
 }
 
 // A plain function that nobody has registered is known to a Python node once it was asked to look for it.
 bool PyCall::on_unknown_function() noexcept {
   if (std::exchange(request_.asked, true) || name().name == kResolve) return false;
-  core_->call = nullptr;
+  end();
   CallRequest again = std::move(request_);
   if (again.deadline != TimePoint::max()) again.options.timeout = again.deadline - node_.loop().now();
   const CallContext context = again.context;

@@ -5,6 +5,8 @@
 
 #include <pybind11/pybind11.h>
 
+#include <atomic>
+#include <cstddef>
 #include <optional>
 #include <string>
 
@@ -38,8 +40,14 @@ class PyCall final : public OutgoingCall {
   void destroy() noexcept override;
   // Any thread.
   void start(Destination::Origin origin = Destination::Origin::current());
+  // How many of this process wait for their answers.
+  [[nodiscard]] static std::size_t under_way() noexcept { return under_way_.load(std::memory_order_relaxed); }
 
  private:
+  // Behind this, its Future may be completed.
+  void end() noexcept;
+
+  static std::atomic<std::size_t> under_way_;
   Node& node_;
   CoreRef core_;
   CallRequest request_;

@@ -106,6 +106,8 @@ class FutureCore final : public EventTask {
   // The call that produces it; the kernel thread's.
   PyCall* call = nullptr;
 
+  // How long a thread that waits looks again and again before it sleeps.
+  static void set_spin(Duration most) noexcept;
   // All that wait, now or later, fail with this; an empty one: no more.
   static void end_waits(const Status& reason) noexcept;
 
@@ -121,6 +123,7 @@ class FutureCore final : public EventTask {
   void publish(Phase phase, std::unique_lock<std::mutex>& lock, bool has_gil) noexcept;
   bool follow(FutureCore& other);
   bool enter(Waiter& waiter) noexcept;
+  [[nodiscard]] bool spin(std::optional<double> timeout) const;
   void leave(Waiter& waiter) noexcept;
   // Returns the next.
   static Waiter* wake(Waiter& waiter) noexcept;

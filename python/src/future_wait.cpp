@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Threads that wait for a Future of Python.
+#include <sched.h>
 #include <semaphore.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cmath>
 #include <ctime>
 
+#include "call.h"
 #include "errors.h"
 #include "future_core.h"
 
@@ -27,6 +32,9 @@ struct FutureCore::Waiter {
 };
 
 namespace {
+
+std::atomic<Duration::rep> spin_time{0};
+std::atomic<bool> spinning{false};
 
 std::mutex all_mutex;
 FutureCore::Waiter* all_waiters = nullptr;
@@ -76,6 +84,24 @@ void FutureCore::leave(Waiter& waiter) noexcept {
   if (waiter.next_of_all != nullptr) waiter.next_of_all->previous_of_all = waiter.previous_of_all;
 }
 
+void FutureCore::set_spin(Duration most) noexcept { spin_time.store(most.count(), std::memory_order_relaxed); }
+
+// A call to a node that is near is answered before this thread would have slept and woken up again: where that wakes
+// another core, it takes longer than the call. One thread of the process does so at a time, and whoever else wants its
+// core gets it. Where several calls are under way, it is their number that counts, and the cores are for their work.
+bool FutureCore::spin(std::optional<double> timeout) const {
+  Duration most(spin_time.load(std::memory_order_relaxed));
+  if (timeout) most = std::min(most, std::chrono::duration_cast<Duration>(std::chrono::duration<double>(*timeout)));
+  if (most <= Duration::zero() || cancel_ == nullptr || PyCall::under_way() != 1) return false;
+  if (spinning.exchange(true, std::memory_order_acquire)) return false;
+  Py_BEGIN_ALLOW_THREADS;
+  const auto end = std::chrono::steady_clock::now() + most;
+  while (!done() && std::chrono::steady_clock::now() < end) sched_yield();
+  spinning.store(false, std::memory_order_release);
+  Py_END_ALLOW_THREADS;
+  return done();
+}
+
 int FutureCore::wait(std::optional<double> timeout) {
   set_observed();
   if (done()) return 1;
@@ -96,6 +122,7 @@ int FutureCore::wait(std::optional<double> timeout) {
       ++until.tv_sec;
     }
   }
+  if (spin(timeout)) return 1;
   Waiter waiter;
   if (!enter(waiter)) return 1;
   int outcome = 1;

@@ -20,6 +20,9 @@
 namespace onward::python {
 namespace {
 
+// A call over shared memory and back, when its threads are awake, takes a third of this.
+constexpr Duration kSpin = std::chrono::microseconds(100);
+
 // With the GIL, but for `node`.
 struct State {
   std::atomic<Node*> node{nullptr};
@@ -70,6 +73,9 @@ std::string start(const std::string& text, const std::string& file, bool with_pi
     node->start().throw_if_error();
   }
   LoopHandle::set_process_default(&node->loop());
+  // Where the loop polls, it has the other core, and where there is none, nobody answers meanwhile.
+  const bool may_spin = node->options().loop.busy_poll == Duration::zero() && std::thread::hardware_concurrency() > 1;
+  FutureCore::set_spin(may_spin ? kSpin : Duration::zero());
   state.pool = pool.release();
   state.node = node.release();
   return state.node.load()->name();
