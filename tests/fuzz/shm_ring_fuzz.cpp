@@ -50,9 +50,13 @@ class Run {
     pair_->own = ShmMemory::create(kSizes).value();
     pair_->peer = ShmMemory::map(peer_->descriptor(), peer_->sizes()).value();
     pair_->own->close_descriptor();
-    area_.emplace(pair_);
-    ShmChannel channel{
-        .pair = pair_, .own_bell = bell(), .peer_bell = bell(), .socket = FileDescriptor(ends[1]), .peer = {}};
+    area_.emplace(pair_, copier_);
+    ShmChannel channel{.pair = pair_,
+                       .own_bell = bell(),
+                       .peer_bell = bell(),
+                       .socket = FileDescriptor(ends[1]),
+                       .peer = {},
+                       .copier = copier_};
     own_bell_ = FileDescriptor(::fcntl(channel.own_bell.get(), F_DUPFD_CLOEXEC, 0));
     connection_ = std::make_unique<StreamConnection>(turns().loop, kShmLimits, "shm://fuzz",
                                                      std::make_unique<ShmStream>(turns().loop, std::move(channel)));
@@ -357,6 +361,7 @@ class Run {
   Events events_;
   std::unique_ptr<ShmMemory> peer_;  // as the peer has it, to write to
   std::shared_ptr<ShmPair> pair_ = std::make_shared<ShmPair>();
+  std::shared_ptr<ShmCopier> copier_ = std::make_shared<ShmCopier>();
   FileDescriptor peer_socket_;
   FileDescriptor own_bell_;
   std::unique_ptr<StreamConnection> connection_;

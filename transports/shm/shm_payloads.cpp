@@ -36,8 +36,9 @@ void PageRanges::give_back(std::uint64_t begin, std::uint64_t bytes) {
   }
 }
 
-ShmPayloads::ShmPayloads(std::shared_ptr<const ShmPair> pair)
+ShmPayloads::ShmPayloads(std::shared_ptr<const ShmPair> pair, std::shared_ptr<ShmCopier> copier)
     : pair_(std::move(pair)),
+      copier_(std::move(copier)),
       ranges_(pair_->own->sizes().payload_bytes),
       slots_(kMaxPayloads),
       kept_(std::make_shared<std::atomic<std::uint64_t>>(0)) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "onward/stream/payload_area.h"
+#include "shm/shm_copier.h"
 #include "shm/shm_memory.h"
 
 namespace onward {
@@ -36,9 +37,13 @@ class PageRanges {
 // they come: then a receiver that keeps much costs itself a copy, and the sender nothing.
 class ShmPayloads final : public PayloadArea {
  public:
-  explicit ShmPayloads(std::shared_ptr<const ShmPair> pair);
+  // `copier` is shared by all connections of a thread.
+  ShmPayloads(std::shared_ptr<const ShmPair> pair, std::shared_ptr<ShmCopier> copier);
 
   [[nodiscard]] std::optional<Room> allocate(std::size_t bytes) override;
+  void fill(std::byte* room, const std::byte* from, std::size_t bytes) noexcept override {
+    copier_->copy(room, from, bytes);
+  }
   // The Buffer may outlive all of this, and be let go by any thread.
   [[nodiscard]] Result<Buffer> open(const Place& place, std::uint64_t bytes) override;
 
@@ -57,6 +62,7 @@ class ShmPayloads final : public PayloadArea {
   void reclaim();
 
   std::shared_ptr<const ShmPair> pair_;
+  std::shared_ptr<ShmCopier> copier_;
   PageRanges ranges_;
   std::vector<Lent> slots_;
   std::vector<std::uint32_t> taken_;  // slots that are not free

@@ -70,11 +70,14 @@ Status unavailable(std::string what) { return {StatusCode::kUnavailable, std::mo
 
 }  // namespace
 
-ShmRendezvous::ShmRendezvous(EventLoop& loop, const ShmOptions& options, StreamConnection& connection)
+ShmRendezvous::ShmRendezvous(EventLoop& loop, const ShmOptions& options, StreamConnection& connection,
+                             std::shared_ptr<ShmCopier> copier)
     : loop_(loop),
       options_(options),
       connection_(connection),
-      timer_(loop, [this] { give_up(unavailable("the other side does not answer; does it hang?")); }) {}
+      timer_(loop, [this] { give_up(unavailable("the other side does not answer; does it hang?")); }) {
+  channel_.copier = std::move(copier);
+}
 
 ShmRendezvous::~ShmRendezvous() = default;
 

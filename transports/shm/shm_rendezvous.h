@@ -36,7 +36,8 @@ struct ShmVerdict {
 // From a socket to the established stream, or the reason why there is none, for `connection`, which owns it.
 class ShmRendezvous final : public StreamConnector {
  public:
-  ShmRendezvous(EventLoop& loop, const ShmOptions& options, StreamConnection& connection);
+  ShmRendezvous(EventLoop& loop, const ShmOptions& options, StreamConnection& connection,
+                std::shared_ptr<ShmCopier> copier);
   ~ShmRendezvous() override;
 
   // One of them, once. The second takes a socket that was accepted.

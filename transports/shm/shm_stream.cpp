@@ -131,7 +131,7 @@ ShmStream::ShmStream(EventLoop& loop, ShmChannel channel)
     : channel_(std::move(channel)),
       reader_(*channel_.pair->own, *channel_.pair->peer),
       writer_(*channel_.pair->own, *channel_.pair->peer),
-      payloads_(channel_.pair),
+      payloads_(channel_.pair, std::move(channel_.copier)),
       trim_timer_(loop, [this] { payloads_.trim(); }) {}
 
 std::unique_ptr<StreamWatcher> ShmStream::watch(EventLoop& loop, void* context, IoWatcher::Callback on_readable,

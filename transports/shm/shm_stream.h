@@ -19,6 +19,7 @@ struct ShmChannel {
   FileDescriptor peer_bell;  // and this end the peer's
   FileDescriptor socket;     // the peer lives as long as its end is open
   PeerIdentity peer;
+  std::shared_ptr<ShmCopier> copier;
 };
 
 // Bytes through a ring in shared memory each way.

@@ -58,7 +58,7 @@ class ShmTransport final : public Transport {
   }
 
   [[nodiscard]] ShmRendezvous& meet(StreamConnection& connection) {
-    auto rendezvous = std::make_unique<ShmRendezvous>(loop_, options_, connection);
+    auto rendezvous = std::make_unique<ShmRendezvous>(loop_, options_, connection, copier_);
     ShmRendezvous& begins = *rendezvous;
     connection.wait_for(std::move(rendezvous));
     return begins;
@@ -73,6 +73,7 @@ class ShmTransport final : public Transport {
   EventLoop& loop_;
   MessageLimits limits_;
   ShmOptions options_;
+  std::shared_ptr<ShmCopier> copier_ = std::make_shared<ShmCopier>();
 };
 
 }  // namespace

@@ -133,6 +133,7 @@ bool FrameWriter::place(Buffer& segment, PayloadArea& area, std::uint64_t& lengt
   const std::optional<PayloadArea::Room> room = area.allocate(segment.size());
   if (!room) return false;
   queued_bytes_ += segment.size();
+  area_ = &area;
   length |= kInPayloadArea;
   const std::byte* const data = segment.data();
   pieces_.push_back(
@@ -197,7 +198,7 @@ bool FrameWriter::copy_to_area() noexcept {
   while (pieces_[first_].copy_to != nullptr && left > 0) {
     Piece& piece = pieces_[first_];
     const std::size_t some = std::min(piece.bytes, left);
-    std::memcpy(piece.copy_to, piece.data, some);
+    area_->fill(piece.copy_to, piece.data, some);
     piece.copy_to += some;
     left -= some;
     consume(some);

@@ -165,8 +165,9 @@ class ShmPayloadsTest : public testing::Test {
     return *receiver.open(room->place, bytes);
   }
   Ends ends;
-  ShmPayloads sender{ends.a};
-  ShmPayloads receiver{ends.b};
+  std::shared_ptr<ShmCopier> copier = std::make_shared<ShmCopier>();
+  ShmPayloads sender{ends.a, copier};
+  ShmPayloads receiver{ends.b, copier};
 };
 
 TEST_F(ShmPayloadsTest, SegmentsAreReadWhereTheyLieAndTheirRoomIsUsedAgain) {
@@ -224,7 +225,7 @@ TEST_F(ShmPayloadsTest, WithoutRoomThereIsNone) {
 
 TEST_F(ShmPayloadsTest, NoMoreThanTheSlotsThatThereAre) {
   const Ends large({.ring_bytes = 4096, .payload_bytes = 2 * kMaxPayloads * kShmPage});
-  ShmPayloads from(large.a);
+  ShmPayloads from(large.a, copier);
   for (std::size_t i = 0; i < kMaxPayloads; ++i) ASSERT_TRUE(from.allocate(1)) << i;
   EXPECT_FALSE(from.allocate(1));
 }
@@ -250,8 +251,8 @@ TEST_F(ShmPayloadsTest, PlacesThatCannotBeAreRefused) {
 // Buffers live on when the connection is gone, and may go on any thread.
 TEST_F(ShmPayloadsTest, BuffersOutliveTheConnection) {
   auto own = std::make_unique<Ends>();
-  auto from = std::make_unique<ShmPayloads>(own->a);
-  auto to = std::make_unique<ShmPayloads>(own->b);
+  auto from = std::make_unique<ShmPayloads>(own->a, copier);
+  auto to = std::make_unique<ShmPayloads>(own->b, copier);
   const auto room = from->allocate(100);
   std::memset(room->memory, 'x', 100);
   Buffer buffer = *to->open(room->place, 100);

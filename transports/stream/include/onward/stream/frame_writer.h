@@ -48,7 +48,7 @@ class FrameWriter {
     Buffer keep;  // holds the bytes
     const std::byte* data;
     std::size_t bytes;
-    std::byte* copy_to = nullptr;  // in a PayloadArea; null: into the stream
+    std::byte* copy_to = nullptr;  // in area_; null: into the stream
     // The first frame that begins here, or `data + bytes` if one ends here; null where no frame does either. What was
     // written is still there to be read.
     const std::byte* frame = nullptr;
@@ -74,6 +74,7 @@ class FrameWriter {
   std::size_t first_ = 0;  // pieces_ before it are written
   std::size_t queued_bytes_ = 0;
   std::size_t urgent_bytes_ = 0;  // of these, up to the end of the last message that was put first
+  PayloadArea* area_ = nullptr;   // that append() was given
   Buffer chunk_;
   std::byte* chunk_at_ = nullptr;  // next free byte of chunk_
   std::size_t chunk_room_ = 0;     // free bytes of chunk_

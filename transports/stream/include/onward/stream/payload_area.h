@@ -31,6 +31,8 @@ class ONWARD_API PayloadArea {
 
   // `bytes` for this end to fill before it sends their place; nothing where there is no room now.
   [[nodiscard]] virtual std::optional<Room> allocate(std::size_t bytes) = 0;
+  // Fills room, as memcpy() would.
+  virtual void fill(std::byte* room, const std::byte* from, std::size_t bytes) noexcept = 0;
   // What the peer says lies at `place`, in place or copied. INVALID_ARGUMENT where nothing can lie.
   [[nodiscard]] virtual Result<Buffer> open(const Place& place, std::uint64_t bytes) = 0;
 
