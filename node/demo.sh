@@ -14,6 +14,8 @@ fi
 
 # shellcheck source=node/demo_cluster.sh
 . "$(dirname "${BASH_SOURCE[0]}")/demo_cluster.sh"
+# shellcheck source=node/demo_python.sh
+. "$(dirname "${BASH_SOURCE[0]}")/demo_python.sh"
 
 usage() {
   cat <<'USAGE'
@@ -377,5 +379,7 @@ show_search
 show_transports
 show_lost_shard
 show_killed_worker
+show_python
 title "That was all. The nodes are stopped now."
-say "The code of these functions is in modules/rfc and modules/search; $onward --help says how to run nodes of your own."
+say "The code of these functions is in modules/rfc and modules/search; $onward --help says how to run nodes of your own," \
+  "and docs/PYTHON.md how to in Python."

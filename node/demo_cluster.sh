@@ -52,7 +52,7 @@ make_certificates() {
   export ONWARD_TLS_CERT=$temporary/certs/you.pem ONWARD_TLS_KEY=$temporary/certs/you.key
   {
     "$onward" certs init "$temporary/certs"
-    "$onward" certs issue "$temporary/certs" "${nodes[@]}" you
+    "$onward" certs issue "$temporary/certs" "${nodes[@]}" notebook you
   } >"$temporary/certs.out" 2>&1 || {
     cat "$temporary/certs.out" >&2
     die "there are no certificates"
@@ -111,6 +111,7 @@ work_of() {
       printf 'folder = %s\nparts = %d\n' "$(toml_string "${folders[i - 1]}")" "${parts[i - 1]}"
       printf 'part = %d\n' $((parts[i - 1] > 1 ? i : 1))
       ;;
+    notebook) peers front worker-2 ;;
     front)
       peers worker-1 worker-2 shard-1 shard-2 shard-3
       module rfc

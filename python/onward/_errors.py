@@ -74,7 +74,7 @@ class RpcError(RuntimeError):
 
     def __str__(self) -> str:
         lines = [f"{self.code.name}: {self.message}" + (f" [{self.type}]" if self.type else "")]
-        lines += [f"    at {hop.node}" + (f", {hop.function}" if hop.function else "")
+        lines += [f"    at node {hop.node}" + (f", function {hop.function}" if hop.function else "")
                   + (f": {hop.message}" if hop.message else "") for hop in self.trail]
         return "\n".join(lines)
 

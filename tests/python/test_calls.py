@@ -1,6 +1,7 @@
 """Calls between nodes of processes of their own."""
 
 import onward.rpc as rpc
+import pytest
 from world import run_world
 
 
@@ -28,3 +29,10 @@ def test_three_nodes():
 
 def test_a_node_calls_itself(node):
     assert rpc.rpc_sync(node, my_add_2, args=(1, 2)) == 3
+
+
+def test_what_a_program_for_pytorch_may_ask():
+    assert rpc.is_available()
+    assert not hasattr(rpc, "remote") and not hasattr(rpc, "RRef")
+    with pytest.raises(AttributeError, match="remote references come later"):
+        rpc.remote("me", print)

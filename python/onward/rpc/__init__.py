@@ -32,6 +32,11 @@ from .constants import UNSET_RPC_TIMEOUT
 from .options import BackendType, RpcBackendOptions, TensorPipeRpcBackendOptions
 
 
+def is_available() -> bool:
+    """As PyTorch's, which may be built without."""
+    return True
+
+
 def _set_rpc_timeout(seconds: float) -> None:
     """Of calls made from now on that say nothing else; 0: for ever."""
     _core.set_default_timeout(seconds)
@@ -50,6 +55,6 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "BackendType", "Call", "CallerInfo", "CancelSubscription", "Future", "RpcBackendOptions", "RpcError", "StatusCode",
     "TensorPipeRpcBackendOptions", "UNSET_RPC_TIMEOUT", "WorkerInfo", "async_function", "collect_all", "constants",
-    "current_call", "function", "functions", "get_worker_info", "init_rpc", "register", "rpc_async", "rpc_sync",
-    "set_rpc_timeout", "shutdown", "wait_all", "when_all", "when_any", "with_timeout",
+    "current_call", "function", "functions", "get_worker_info", "init_rpc", "is_available", "register", "rpc_async",
+    "rpc_sync", "set_rpc_timeout", "shutdown", "wait_all", "when_all", "when_any", "with_timeout",
 ]
