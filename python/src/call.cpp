@@ -34,12 +34,17 @@ PyCall::PyCall(Node& node, const FunctionName& name, CoreRef core, CallRequest r
     : OutgoingCall(name, any_signature()), node_(node), core_(std::move(core)), request_(std::move(request)) {
   core_->call = this;
   core_->set_cancel(&cancel_call);
-  under_way_.fetch_add(1, std::memory_order_relaxed);
+  if (counts()) under_way_.fetch_add(1, std::memory_order_relaxed);
+}
+
+bool PyCall::counts() const noexcept {
+  static const FunctionName& stay = FunctionName::intern(kStay);
+  return &name() != &stay;
 }
 
 void PyCall::end() noexcept {
   core_->call = nullptr;
-  under_way_.fetch_sub(1, std::memory_order_relaxed);
+  if (counts()) under_way_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void PyCall::start(Destination::Origin origin) {

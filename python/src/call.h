@@ -40,10 +40,11 @@ class PyCall final : public OutgoingCall {
   void destroy() noexcept override;
   // Any thread.
   void start(Destination::Origin origin = Destination::Origin::current());
-  // How many of this process wait for their answers.
+  // How many of this process wait for their answers, but for the one that nodes with ranks keep open.
   [[nodiscard]] static std::size_t under_way() noexcept { return under_way_.load(std::memory_order_relaxed); }
 
  private:
+  [[nodiscard]] bool counts() const noexcept;
   // Behind this, its Future may be completed.
   void end() noexcept;
 
@@ -58,5 +59,7 @@ void bind_calls(py::module_& module);
 
 // The function by which Python nodes are asked to look for others, by name.
 inline constexpr std::string_view kResolve = "python.resolve";
+// The function that is not answered while its node lives: see onward/_rendezvous.py.
+inline constexpr std::string_view kStay = "python.stay";
 
 }  // namespace onward::python

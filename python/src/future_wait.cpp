@@ -123,6 +123,7 @@ int FutureCore::wait(std::optional<double> timeout) {
     }
   }
   if (spin(timeout)) return 1;
+  if (PyErr_CheckSignals() != 0) return -1;  // one that came meanwhile wakes nobody any more
   Waiter waiter;
   if (!enter(waiter)) return 1;
   int outcome = 1;
