@@ -209,6 +209,7 @@ void StreamConnection::write() {
     // When there is more, other connections get their turn first.
     write_blocked_ = !writer_.empty();
     write_wants_read_ = result.outcome == IoResult::Outcome::kWantRead;
+    if (result.bytes > 0 && state_ == State::kClosing) wait_for_close();
     note_drained();
   }
   if (writer_.empty() && state_ == State::kClosing) linger();
@@ -243,7 +244,12 @@ void StreamConnection::linger() {
 void StreamConnection::finish_in_time(Status reason) {
   reason_ = std::move(reason);
   close_timer_ = std::make_unique<Timer>(loop_, [this] { finish(reason_); });
-  close_timer_->arm(kCloseTimeout);
+  longest_close_ = loop_.now() + kLongestClose;
+  wait_for_close();
+}
+
+void StreamConnection::wait_for_close() {
+  close_timer_->arm(std::min<Duration>(kCloseTimeout, longest_close_ - loop_.now()));
 }
 
 // All of it may be running right now: it is put out of action here, and freed at the end of the

@@ -63,8 +63,8 @@ class ONWARD_API Connection {
   // before. A transport that does not queue sends it in order. Bytes count in queued_bytes() as others do.
   virtual void send_urgent(Message message) { send(std::move(message)); }
 
-  // No more is read and nothing more may be sent; what was sent before is still written (for at most
-  // kCloseTimeout), then on_closed(reason). A second call changes nothing.
+  // No more is read and nothing more may be sent; what was sent before is still written, while the peer
+  // takes some of it within each kCloseTimeout, for at most kLongestClose; then on_closed(reason). A second call changes nothing.
   virtual void close(Status reason) = 0;
   // Drops everything, now; on_closed(reason) follows from the loop.
   virtual void abort(Status reason) = 0;
@@ -91,6 +91,7 @@ class ONWARD_API Connection {
   virtual void on_dispose() noexcept = 0;
 
   static constexpr Duration kCloseTimeout = std::chrono::seconds(1);
+  static constexpr Duration kLongestClose = std::chrono::seconds(30);
 };
 
 class ONWARD_API ListenerEvents {

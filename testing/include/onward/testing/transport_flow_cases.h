@@ -267,6 +267,7 @@ TEST_P(TransportConformance, CloseGivesUpInTime) {
     ASSERT_TRUE(testing_support::run_until(slow_loop, [&] { return !acceptor.accepted.empty(); }));
     for (int i = 0; i < 40; ++i) near.send(make_message(1, 10, {std::size_t{1} << 20}));
     near.close(Status(StatusCode::kCancelled, "enough"));
+    run_until_quiet(slow_loop);  // what lies between them is full
     clock.advance(Connection::kCloseTimeout - std::chrono::milliseconds(1));
     run_until_quiet(slow_loop);
     EXPECT_EQ(near.closed, GetParam().hands_over_at_once ? 1 : 0);

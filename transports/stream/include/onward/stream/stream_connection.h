@@ -86,6 +86,7 @@ class ONWARD_API StreamConnection final : public Connection, private Flushable {
   void linger();
   void finish(Status reason);
   void finish_in_time(Status reason);
+  void wait_for_close();
   void run_notices();
   void watch(std::unique_ptr<ByteStream> stream);
   void update_watches();
@@ -120,6 +121,7 @@ class ONWARD_API StreamConnection final : public Connection, private Flushable {
   Deferred notices_;
   std::unique_ptr<StreamConnector> connector_;
   std::unique_ptr<Timer> close_timer_;
+  TimePoint longest_close_;
   Status reason_;
   std::string description_;
 };
