@@ -31,6 +31,7 @@ void bind_event_thread(py::module_& module) {
 PYBIND11_MODULE(_core, module) {
   using namespace onward::python;
   module.doc() = "The parts of onward that are not Python; use onward.rpc.";
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): pybind11's signature
   py::register_local_exception_translator([](std::exception_ptr error) {
     try {
       if (error) std::rethrow_exception(error);

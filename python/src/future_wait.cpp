@@ -3,6 +3,7 @@
 // Threads that wait for a Future of Python.
 #include <sched.h>
 #include <semaphore.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -38,6 +39,57 @@ std::atomic<bool> spinning{false};
 
 std::mutex all_mutex;
 FutureCore::Waiter* all_waiters = nullptr;
+
+timespec after(double seconds) noexcept {
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  const double whole = std::floor(seconds);
+  time.tv_sec += static_cast<time_t>(whole);
+  time.tv_nsec += static_cast<long>((seconds - whole) * 1e9);
+  if (time.tv_nsec >= 1'000'000'000) {
+    time.tv_nsec -= 1'000'000'000;
+    ++time.tv_sec;
+  }
+  return time;
+}
+
+bool is_before(const timespec& one, const timespec& other) noexcept {
+  return one.tv_sec != other.tv_sec ? one.tv_sec < other.tv_sec : one.tv_nsec < other.tv_nsec;
+}
+
+// A signal that comes between a look for one and the sleep behind it, or to another thread, wakes nobody. So the main
+// thread, where Python runs its handlers, sleeps in stretches, and looks in between.
+class Sleep {
+ public:
+  enum class End : std::uint8_t { kWoken, kTimeout, kLook };
+
+  explicit Sleep(std::optional<double> timeout) noexcept : limited_(timeout.has_value()) {
+    if (timeout) end_ = after(*timeout);
+  }
+
+  [[nodiscard]] End until_posted(sem_t& semaphore) noexcept {
+    timespec wake = end_;
+    bool limited = limited_;
+    bool is_stretch = false;
+    if (is_main_) {
+      const timespec soon = after(stretch_s_);
+      stretch_s_ = std::min(2 * stretch_s_, kLongestStretchS);
+      is_stretch = !limited_ || is_before(soon, end_);
+      if (is_stretch) wake = soon;
+      limited = true;
+    }
+    if ((limited ? sem_clockwait(&semaphore, CLOCK_MONOTONIC, &wake) : sem_wait(&semaphore)) == 0) return End::kWoken;
+    return errno == ETIMEDOUT && !is_stretch ? End::kTimeout : End::kLook;
+  }
+
+ private:
+  static constexpr double kFirstStretchS = 0.01;
+  static constexpr double kLongestStretchS = 1;
+  bool limited_;
+  timespec end_{};
+  bool is_main_ = gettid() == getpid();
+  double stretch_s_ = kFirstStretchS;
+};
 
 }  // namespace
 
@@ -111,33 +163,21 @@ int FutureCore::wait(std::optional<double> timeout) {
                  "then() or await, or do not mark the function as async");
     return -1;
   }
-  timespec until{};
-  if (timeout) {
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    const double whole = std::floor(*timeout);
-    until.tv_sec += static_cast<time_t>(whole);
-    until.tv_nsec += static_cast<long>((*timeout - whole) * 1e9);
-    if (until.tv_nsec >= 1'000'000'000) {
-      until.tv_nsec -= 1'000'000'000;
-      ++until.tv_sec;
-    }
-  }
+  Sleep sleep(timeout);
   if (spin(timeout)) return 1;
   if (PyErr_CheckSignals() != 0) return -1;  // one that came meanwhile wakes nobody any more
   Waiter waiter;
   if (!enter(waiter)) return 1;
   int outcome = 1;
   while (!done()) {
-    int failed = 0;
+    Sleep::End end = Sleep::End::kWoken;
     Py_BEGIN_ALLOW_THREADS;
-    failed = (timeout ? sem_clockwait(&waiter.semaphore, CLOCK_MONOTONIC, &until) : sem_wait(&waiter.semaphore)) == 0
-                 ? 0
-                 : errno;
+    end = sleep.until_posted(waiter.semaphore);
     Py_END_ALLOW_THREADS;
     if (done()) break;
-    if (failed == ETIMEDOUT) {
+    if (end == Sleep::End::kTimeout) {
       outcome = 0;
-    } else if (failed == EINTR && PyErr_CheckSignals() != 0) {
+    } else if (end == Sleep::End::kLook && PyErr_CheckSignals() != 0) {
       outcome = -1;
     } else if (const std::lock_guard lock(all_mutex); !waiter.ended.ok()) {
       outcome = -2;

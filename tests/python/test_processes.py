@@ -170,6 +170,21 @@ def test_ctrl_c_interrupts_a_wait(wait):
     assert ended(process)[0] == "interrupted 1\n"
 
 
+def test_ctrl_c_that_another_thread_gets_interrupts_a_wait():
+    out, _ = ended(started("""
+        def get_it():
+            came.acquire()
+            signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        rpc.init_rpc("me")
+        threading.Thread(target=get_it).start()
+        try:
+            rpc.rpc_sync("me", park, timeout=None)
+        except KeyboardInterrupt:
+            print("interrupted")
+        """))
+    assert out == "interrupted\n"
+
+
 def test_ctrl_c_ends_a_program_that_does_not_catch_it():
     process = started("""
         rpc.init_rpc("me")
