@@ -64,7 +64,8 @@ class ONWARD_API Connection {
   virtual void send_urgent(Message message) { send(std::move(message)); }
 
   // No more is read and nothing more may be sent; what was sent before is still written, while the peer
-  // takes some of it within each kCloseTimeout, for at most kLongestClose; then on_closed(reason). A second call changes nothing.
+  // takes some of it within each kCloseTimeout, for at most kLongestClose; then on_closed(reason). A second call
+  // changes nothing.
   virtual void close(Status reason) = 0;
   // Drops everything, now; on_closed(reason) follows from the loop.
   virtual void abort(Status reason) = 0;
