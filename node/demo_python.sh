@@ -29,7 +29,7 @@ rpc.shutdown()'
 show_python() {
   title "9. The same from Python"
   # Debian's, which it was built for.
-  PYTHONPATH=$python_package /usr/bin/python3 -c 'import onward' 2>/dev/null || {
+  PYTHONPATH=$python_package /usr/bin/python3 -c 'import onward.rpc' 2>/dev/null || {
     say "There is no package onward for Python in $python_package: docs/PYTHON.md says what it needs."
     return
   }
