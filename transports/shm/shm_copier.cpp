@@ -30,7 +30,7 @@ ShmCopier::~ShmCopier() {
 
 void ShmCopier::copy(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
   if (bytes < kMinBytes || !has_helper()) {
-    std::memcpy(to, from, bytes);
+    if (bytes > 0) std::memcpy(to, from, bytes);  // where there is nothing, `from` may be null
     return;
   }
   const Block block{.to = to, .from = from, .bytes = bytes};
