@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -27,7 +28,7 @@ void expect_copied(ShmCopier& copier, std::size_t bytes, std::uint64_t first) {
   constexpr std::size_t kMargin = 64;
   std::vector<std::byte> to(bytes + 2 * kMargin, std::byte{0xEE});
   copier.copy(to.data() + kMargin, from.data(), bytes);
-  ASSERT_EQ(std::memcmp(to.data() + kMargin, from.data(), bytes), 0) << bytes;
+  ASSERT_TRUE(std::equal(from.begin(), from.end(), to.begin() + kMargin)) << bytes;
   for (std::size_t i = 0; i < kMargin; ++i) {
     ASSERT_EQ(to[i], std::byte{0xEE}) << bytes;
     ASSERT_EQ(to[kMargin + bytes + i], std::byte{0xEE}) << bytes;
