@@ -6,14 +6,13 @@ import math
 import threading
 import weakref
 from datetime import timedelta
-from typing import Any, Callable, Iterable, Optional, TypeVar, Union
+from typing import Any, Callable, Iterable, TypeVar
 
 from ._core import Future
 from ._errors import DeadlineExceeded, InvalidArgument
-from ._timers import call_later
+from ._timers import Timeout, call_later
 
 T = TypeVar("T")
-Timeout = Union[None, float, timedelta]
 
 
 def collect_all(futures: Iterable[Future[Any]]) -> Future[list[Future[Any]]]:

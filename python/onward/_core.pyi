@@ -2,14 +2,13 @@
 
 from contextvars import ContextVar
 from typing import Any, Callable, Generator, Generic, Mapping, Optional, Sequence, TypeVar, Union, overload
-from datetime import timedelta
 
+from ._timers import Timeout
 from ._workers import WorkerInfo
 
 T = TypeVar("T")
 U = TypeVar("U")
 To = Union[str, int, WorkerInfo]
-Timeout = Union[None, float, timedelta]
 
 class Future(Generic[T]):
     """A value that comes later."""

@@ -6,7 +6,10 @@ import heapq
 import itertools
 import threading
 import time
-from typing import Callable, Optional
+from datetime import timedelta
+from typing import Callable, Optional, Union
+
+Timeout = Union[None, float, timedelta]  # seconds, or for ever
 
 _changed = threading.Condition()
 _queue: list[tuple[float, int, Timer]] = []

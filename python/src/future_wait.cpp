@@ -165,7 +165,6 @@ int FutureCore::wait(std::optional<double> timeout) {
   }
   Sleep sleep(timeout);
   if (spin(timeout)) return 1;
-  if (PyErr_CheckSignals() != 0) return -1;  // one that came meanwhile wakes nobody any more
   Waiter waiter;
   if (!enter(waiter)) return 1;
   int outcome = 1;

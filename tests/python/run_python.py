@@ -72,17 +72,13 @@ def main():
         return 0
     plugin = TapPlugin()
     with tempfile.TemporaryDirectory(prefix="onward-python-") as folder:
-        status = run(pytest, plugin, folder, rest)
+        status = pytest.main(["-p", "no:cacheprovider", "-p", "no:terminal", "--rootdir", str(HERE), "--basetemp",
+                              f"{folder}/pytest", *(rest or [str(HERE)])], plugins=[plugin])
     if plugin.tap is None:
         print("1..0 # SKIP nothing could be collected")
         return 1
     plugin.tap.repeat_failures()
     return 0 if status in (0, 5) else 1
-
-
-def run(pytest, plugin, folder, rest):
-    return pytest.main(["-p", "no:cacheprovider", "-p", "no:terminal", "--rootdir", str(HERE), "--basetemp",
-                        f"{folder}/pytest", *(rest or [str(HERE)])], plugins=[plugin])
 
 
 if __name__ == "__main__":
