@@ -10,7 +10,7 @@
 
 namespace onward {
 
-// Copies large blocks with two threads: one core alone takes about half of what the memory of a machine gives. The
+// Copies large blocks with two threads: one core alone does not take all that the memory of a machine gives. The
 // second thread begins with the first large block and sleeps while there is none. Both take the next part that nobody
 // has, so that a second one that comes late, or never, costs nothing but its help.
 class ShmCopier {
